@@ -1,0 +1,80 @@
+// The catalogue says, as data, how a schema belongs to its organizations. WedSync's is built in
+// (src/domain/catalogues/wedsync.json); BACKUP_CATALOGUE names a JSON or YAML file for any other schema, and
+// `wedsync-backup catalogue suggest` writes a first one.
+import type { TableName } from "./schema.ts";
+
+export interface DataSet {
+  readonly name: string;
+  readonly title: string;
+  /** 1 is the most critical; lower numbers are backed up first. */
+  readonly priority: number;
+  readonly tables: readonly TableName[];
+}
+
+export interface PolymorphicTable {
+  readonly table: TableName;
+  readonly typeColumn: string;
+  readonly idColumn: string;
+  /** Value of typeColumn → table whose primary key idColumn then holds. */
+  readonly targets: Readonly<Record<string, TableName>>;
+}
+
+export interface MediaColumn {
+  readonly table: TableName;
+  /** Holds a path relative to the media source; NULL means no file. */
+  readonly column: string;
+}
+
+export interface Catalogue {
+  readonly version: 1;
+  readonly name: string;
+  readonly root: { readonly table: TableName; readonly key: string };
+  readonly dataSets: readonly DataSet[];
+  /** Tables whose organization column has no foreign key to the root. */
+  readonly organizationColumns: Readonly<Record<TableName, string>>;
+  readonly polymorphic: readonly PolymorphicTable[];
+  readonly media: readonly MediaColumn[];
+  /** Shared by all organizations; not stored, only fingerprinted. */
+  readonly references: readonly { readonly table: TableName; readonly reason: string }[];
+  readonly exclusions: readonly { readonly table: TableName; readonly reason: string }[];
+  /** Columns whose values are not stored (data minimization); they come back as NULL or their default. */
+  readonly omittedColumns: readonly { readonly table: TableName; readonly column: string; readonly reason: string }[];
+  /** Schemas that are looked at; tables elsewhere are not the app's. */
+  readonly schemas: readonly string[];
+}
+
+export type TableRole = "root" | "direct" | "indirect" | "self" | "polymorphic" | "reference" | "excluded";
+
+/** How one table belongs to an organization, and why. */
+export interface TableClassification {
+  readonly table: TableName;
+  readonly role: TableRole;
+  /** Null for reference and excluded tables. */
+  readonly dataSet: string | null;
+  /** For people: "by weddings.organization_id", "excluded: caches only". */
+  readonly reason: string;
+}
+
+/** One table of an organization's closure, ready to be read. */
+export interface ClosureTable extends TableClassification {
+  /** Stored columns in order: the primary key first, generated and omitted columns left out. */
+  readonly columns: readonly string[];
+  /** How many of the first columns are the primary key; 0 where there is none, and then the whole row counts as key. */
+  readonly keyColumnCount: number;
+  /** SELECT of those columns; the organization is placeholder $1. Deterministic row order is not promised. */
+  readonly rowsSql: string;
+  /** SELECT count(*) AS rows, count(*) FILTER (rows not older than transaction $2) AS recent, same rows as rowsSql. */
+  readonly changesSql: string;
+  /** Other closure tables through which rows are reached: when one of them changed, membership may have, too. */
+  readonly dependsOn: readonly TableName[];
+  readonly estimatedBytes: number;
+}
+
+export interface TenantClosure {
+  readonly catalogue: Catalogue;
+  /** In backup order: by data set priority, then parents first. */
+  readonly tables: readonly ClosureTable[];
+  readonly classifications: readonly TableClassification[];
+  /** SELECT DISTINCT of the media paths that the organization's rows name, $1 = organization; null without media. */
+  readonly mediaSql: readonly { readonly table: TableName; readonly column: string; readonly sql: string }[];
+}

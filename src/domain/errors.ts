@@ -1,0 +1,112 @@
+// Every failure that this product reports has a name in this one table. Adapters translate their vendor's errors into a
+// BackupError; the activity edge turns it into Temporal's ApplicationFailure (type = code); the CLI and the facade each
+// map it once. Workflows match on the code as a string, because classes do not survive serialization.
+//
+// A message says what is wrong and what to do. It never carries row values, file contents, keys or connection strings.
+
+interface ErrorKind {
+  /** Whether the same call can succeed later with nothing changed by a person. */
+  readonly retryable: boolean;
+  readonly httpStatus: number;
+  /** 1 failed, 2 usage or configuration, 3 verification mismatch, 4 incomplete, 75 try again later, 130 cancelled. */
+  readonly exitCode: number;
+  readonly meaning: string;
+}
+
+const kind = (retryable: boolean, httpStatus: number, exitCode: number, meaning: string): ErrorKind => ({
+  retryable,
+  httpStatus,
+  exitCode,
+  meaning,
+});
+
+export const errorTable = {
+  ConfigurationInvalid: kind(false, 500, 2, "A variable is missing or has a wrong form; every problem is listed by name."),
+  UsageInvalid: kind(false, 400, 2, "The command or request is not well formed."),
+
+  EncryptionKeyInvalid: kind(false, 500, 2, "BACKUP_ENCRYPTION_KEY is missing, too short or not of a known form."),
+  EncryptionKeyWrong: kind(false, 403, 1, "The key is well formed, but it is not the key of this repository."),
+
+  StorageUnreachable: kind(true, 503, 75, "The object store does not answer, or answered with a passing error."),
+  StorageAccessDenied: kind(false, 502, 1, "The object store refused the credentials or the permission."),
+  StorageReadOnly: kind(false, 502, 1, "The object store can be read, but not written."),
+  StorageFull: kind(true, 507, 75, "The object store has no room left."),
+  StorageBucketMissing: kind(false, 502, 1, "The bucket or folder does not exist."),
+  ObjectExists: kind(false, 409, 1, "A create-only write found an object of that name."),
+  ObjectMissing: kind(false, 404, 3, "An object that should be there is not."),
+  ObjectCorrupt: kind(false, 500, 3, "An object's bytes are not the ones that were stored."),
+  ObjectForeign: kind(false, 500, 3, "A sealed object is intact, but belongs to another place, organization or repository."),
+  ChecksumMismatch: kind(true, 502, 75, "Bytes changed on the way to or from the object store."),
+  FormatUnsupported: kind(false, 500, 1, "The repository or object needs a newer version of this product."),
+  RepositoryMissing: kind(false, 404, 1, "The bucket holds no repository."),
+  RepositoryRolledBack: kind(false, 500, 3, "Manifests that were written are gone, or their chain is broken."),
+  SequenceTaken: kind(true, 409, 75, "Another backup of the organization took this manifest sequence first."),
+
+  SourceUnreachable: kind(true, 503, 75, "The source database does not answer, or closed the connection."),
+  SourceAccessDenied: kind(false, 502, 1, "The database role may not log in, or may not read a table that must be backed up."),
+  SourceRejected: kind(false, 502, 1, "The source database refused a statement that should be valid."),
+  RowSecurityActive: kind(false, 502, 1, "Row-level security would hide rows from the backup role."),
+  SnapshotLost: kind(false, 500, 75, "The transaction that held the snapshot ended; the run starts again from a new one."),
+  SnapshotBlocked: kind(true, 503, 75, "A lock on a table could not be had in time, or others waited behind the backup."),
+  SchemaChanging: kind(true, 503, 75, "The schema changed while it was being read."),
+
+  CatalogueInvalid: kind(false, 500, 2, "The catalogue file is not well formed, or contradicts the schema."),
+  CatalogueTableMissing: kind(false, 500, 2, "The catalogue names a table or column that the database does not have."),
+  TableUnclassified: kind(false, 500, 1, "A table could belong to an organization, and the catalogue does not say how."),
+  TypeUnsupported: kind(false, 500, 1, "A column's type can't be carried in a backup."),
+
+  OrganizationNotFound: kind(false, 404, 1, "There is no such organization."),
+  OrganizationInvalid: kind(false, 400, 2, "The organization id is not of the form that this database uses."),
+  OrganizationBusy: kind(false, 409, 75, "Another operation on this organization is under way."),
+  BackupNotFound: kind(false, 404, 1, "There is no such backup."),
+  BackupIncomplete: kind(false, 500, 4, "The backup exists, but misses something; what it misses is listed."),
+  BackupUnproven: kind(false, 500, 3, "The backup could not be proven."),
+  PolicyNotFound: kind(false, 404, 1, "There is no such policy."),
+  PolicyInvalid: kind(false, 400, 2, "The policy is not well formed."),
+  JobNotFound: kind(false, 404, 1, "There is no such job."),
+
+  MediaUnreachable: kind(true, 503, 75, "The media source does not answer."),
+  MediaAccessDenied: kind(false, 502, 1, "The media source refused to be read."),
+
+  BenchLost: kind(false, 500, 75, "The batch is not on this worker any more; the run starts again from a new snapshot."),
+  RecoverTargetNotEmpty: kind(false, 409, 2, "The folder or database to recover into already holds something."),
+  RecoverMismatch: kind(false, 500, 3, "What was recovered does not have the checksums that the manifest states."),
+
+  TemporalUnreachable: kind(true, 503, 75, "The Temporal server does not answer."),
+  TemporalUnavailable: kind(false, 503, 1, "No Temporal server could be started on this machine."),
+  ControlDatabaseUnreachable: kind(true, 503, 75, "The database of the control tables does not answer."),
+  MigrationFailed: kind(false, 500, 1, "A migration of the control tables could not be applied."),
+  DataFolderBusy: kind(false, 409, 75, "Another process holds the data folder."),
+  ServerUnavailable: kind(false, 503, 1, "A server that this machine should run could not be started."),
+  Cancelled: kind(false, 409, 130, "The operation was cancelled."),
+  Internal: kind(false, 500, 1, "A fault of this product; the details are in its log."),
+} as const satisfies Record<string, ErrorKind>;
+
+export type ErrorCode = keyof typeof errorTable;
+
+/** Values that help to act on an error: names, counts and ids; never row data or secrets. */
+export type ErrorDetails = Readonly<Record<string, string | number | boolean | readonly string[] | null>>;
+
+export class BackupError extends Error {
+  override readonly name = "BackupError";
+  readonly code: ErrorCode;
+  readonly details: ErrorDetails;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+    this.details = details;
+  }
+
+  get kind(): ErrorKind {
+    return errorTable[this.code];
+  }
+}
+
+export function isErrorCode(value: unknown): value is ErrorCode {
+  return typeof value === "string" && Object.hasOwn(errorTable, value);
+}
+
+export const nonRetryableCodes: readonly ErrorCode[] = (Object.keys(errorTable) as ErrorCode[]).filter(
+  (code) => !errorTable[code].retryable,
+);

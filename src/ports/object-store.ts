@@ -1,0 +1,41 @@
+// Where sealed objects live. Adapters: filesystem, s3, memory (for fault tests). All pass test/contract/object-store.
+// Keys are ASCII paths with "/" between parts. Nothing is ever overwritten: every write is create-only.
+
+export interface StoredObject {
+  readonly key: string;
+  readonly sizeBytes: number;
+  readonly modifiedAt: Date;
+}
+
+export interface ByteRange {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface ObjectStore {
+  /** For people and logs, without credentials: "s3 bucket wedsync (eu-west-1)", "folder /var/backups". */
+  readonly description: string;
+
+  /**
+   * Creates an object, atomically: readers see all of it or nothing. Large bodies go up in parts.
+   * The adapter sends a checksum that the store verifies.
+   * @throws ObjectExists when the key is taken (and writes nothing), StorageFull, StorageReadOnly, StorageAccessDenied,
+   *   StorageUnreachable, ChecksumMismatch. After StorageUnreachable the object may or may not exist: callers that retry
+   *   treat ObjectExists as done only after comparing the content.
+   */
+  create(key: string, body: Uint8Array, options?: { readonly signal?: AbortSignal }): Promise<void>;
+
+  /** The whole object, checked against the store's checksum. @throws ObjectMissing, ChecksumMismatch, … */
+  read(key: string, options?: { readonly range?: ByteRange; readonly signal?: AbortSignal }): Promise<Buffer>;
+
+  /** Null when there is no such object. */
+  stat(key: string): Promise<StoredObject | null>;
+
+  /** All objects whose key starts with prefix, in key order, whatever their number. */
+  list(prefix: string): AsyncIterable<StoredObject>;
+
+  /** Deleting what is not there succeeds. */
+  delete(keys: readonly string[]): Promise<void>;
+
+  close(): Promise<void>;
+}
