@@ -85,6 +85,8 @@ export const manifestSchema = z.strictObject({
   /** Every pack that a segment reference points into. Also in the object's clear header, for keyless verification. */
   packs: z.array(z.strictObject({ name: hex(32), sizeBytes: count })),
   complete: z.boolean(),
+  /** Present when the backup was asked for some data sets only; absent = all of them. */
+  dataSets: z.array(z.string()).optional(),
 });
 
 export type SegmentReference = z.infer<typeof segmentReferenceSchema>;

@@ -1,0 +1,54 @@
+// What a backup run is asked to do, and what it answers. Both travel through workflow history: ids, counts and names of
+// tables only.
+import type { BackupStage, StageFigures } from "./progress.ts";
+
+export type BackupTrigger = "schedule" | "manual" | "cli";
+
+/** none; integrity: every stored byte by HMAC; content: also decrypted, decompressed, counted and checksummed. */
+export type ProofLevel = "none" | "integrity" | "content";
+
+export interface BackupRequest {
+  readonly organizationId: string;
+  readonly policyId: string | null;
+  readonly trigger: BackupTrigger;
+  /** Who asked, as an opaque name: "cli", a user id, a policy id. */
+  readonly requestedBy: string;
+  /** Null = all data sets. */
+  readonly dataSets: readonly string[] | null;
+  readonly proof: ProofLevel;
+}
+
+export interface BackupOutcome {
+  readonly backupId: string;
+  readonly organizationId: string;
+  /** incomplete: the backup exists and restores, but files that rows name were missing at the source. */
+  readonly status: "completed" | "incomplete";
+  readonly sequence: number;
+  readonly rows: number;
+  readonly rawBytes: number;
+  /** Bytes that this run added to the store, manifest included. */
+  readonly storedBytes: number;
+  /** Raw bytes that an earlier backup had stored already. */
+  readonly reusedBytes: number;
+  readonly tables: number;
+  readonly files: number;
+  readonly missingFiles: number;
+  /** From the start of the run to the committed manifest. */
+  readonly sealedAfterMs: number;
+  readonly durationMs: number;
+  readonly proof: ProofLevel;
+  readonly restarts: number;
+  readonly stages: Readonly<Partial<Record<BackupStage, StageFigures>>>;
+}
+
+export const backupWorkflowId = (organizationId: string): string => `backup/${organizationId}`;
+
+/**
+ * `control` takes workflows and short activities, `snapshots` the activities that hold a snapshot for as long as a run
+ * lasts (so that they can't starve the others of slots); each worker's bench has a queue of its own.
+ */
+export const taskQueues = {
+  control: "backup",
+  snapshots: "backup-snapshots",
+  bench: (workerId: string) => `backup-bench.${workerId}`,
+} as const;

@@ -1,0 +1,50 @@
+// Time-outs and retries of each class of activity. What must hold: a retry never repeats a finished effect, and an error
+// whose code is not retryable (src/domain/errors.ts) fails at once.
+import { proxyActivities, proxyLocalActivities, type ActivityInterfaceFor } from "@temporalio/workflow";
+import type { BenchActivities, ControlActivities, QueuedActivities, SnapshotActivities } from "../activities/contract.ts";
+import { nonRetryableCodes } from "../src/domain/errors.ts";
+import { taskQueues } from "../src/domain/backup-request.ts";
+
+const nonRetryableErrorTypes = [...nonRetryableCodes];
+
+/** Local: a task each would cost a small backup a third of its time. They only touch the control tables. */
+export const control = proxyLocalActivities<ControlActivities>({
+  startToCloseTimeout: "20s",
+  retry: { initialInterval: "200ms", backoffCoefficient: 2, maximumInterval: "30s", maximumAttempts: 10, nonRetryableErrorTypes },
+});
+
+export const queued = proxyActivities<QueuedActivities>({
+  startToCloseTimeout: "2h",
+  heartbeatTimeout: "30s",
+  retry: { initialInterval: "500ms", backoffCoefficient: 2, maximumInterval: "1m", maximumAttempts: 8, nonRetryableErrorTypes },
+});
+
+/** Compensation keeps trying for a day: what it cleans up must not be forgotten because the store was down. */
+export const compensation = proxyActivities<Pick<QueuedActivities, "rollBackBackup">>({
+  startToCloseTimeout: "10m",
+  heartbeatTimeout: "30s",
+  scheduleToCloseTimeout: "24h",
+  retry: { initialInterval: "1s", backoffCoefficient: 2, maximumInterval: "5m" },
+});
+
+/** One attempt: a second hold would be another snapshot, and that is for the workflow to decide. */
+export const snapshots = proxyActivities<SnapshotActivities>({
+  taskQueue: taskQueues.snapshots,
+  startToCloseTimeout: "6h",
+  heartbeatTimeout: "15s",
+  retry: { maximumAttempts: 1 },
+});
+
+/**
+ * A dead worker does not answer on its own queue, so scheduleToStart fires and the run starts again elsewhere. It must
+ * be longer than the longest the bench makes a batch wait for memory.
+ */
+export function onBench(benchQueue: string): ActivityInterfaceFor<BenchActivities> {
+  return proxyActivities<BenchActivities>({
+    taskQueue: benchQueue,
+    scheduleToStartTimeout: "30s",
+    startToCloseTimeout: "30m",
+    heartbeatTimeout: "15s",
+    retry: { initialInterval: "200ms", backoffCoefficient: 2, maximumInterval: "20s", maximumAttempts: 8, nonRetryableErrorTypes },
+  });
+}

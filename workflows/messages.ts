@@ -1,0 +1,8 @@
+// Names that a client may use on a running backup.
+import { defineQuery, defineSignal } from "@temporalio/workflow";
+import type { BackupProgress } from "../src/domain/progress.ts";
+import type { SnapshotReady } from "../activities/contract.ts";
+
+export const progressQuery = defineQuery<BackupProgress>("progress");
+/** From the activity that holds the snapshot to its workflow. */
+export const snapshotReadySignal = defineSignal<[SnapshotReady]>("snapshotReady");
