@@ -48,8 +48,12 @@ export interface CollectedBatch {
   readonly media: StageFigures;
 }
 
-export interface UploadedBatch {
+export interface StoredPack {
   readonly packName: string;
+  readonly packBytes: number;
+}
+
+export interface UploadedBatch extends StoredPack {
   readonly figures: StageFigures;
 }
 
@@ -94,7 +98,7 @@ export interface QueuedActivities {
 
 export interface SnapshotActivities {
   /** Holds the snapshot and the session until the backup is sealed, cancelled or lost; signals `snapshotReady`. */
-  holdSnapshot(input: { key: SessionKey; request: BackupRequest; uploadedPacks: readonly string[] }): Promise<void>;
+  holdSnapshot(input: { key: SessionKey; request: BackupRequest; uploadedPacks: readonly StoredPack[] }): Promise<void>;
 }
 
 /** On the holder's own queue: the data between these stages stays in that worker's memory. */

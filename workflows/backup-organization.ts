@@ -15,25 +15,28 @@ import {
   rootCause,
   setCurrentDetails,
   setHandler,
+  sleep,
   upsertSearchAttributes,
   workflowInfo,
 } from "@temporalio/workflow";
 import type { BackupOutcome, BackupRequest } from "../src/domain/backup-request.ts";
-import type { SealedBackup, SessionKey, SnapshotReady } from "../activities/contract.ts";
+import type { SealedBackup, SessionKey, SnapshotReady, StoredPack } from "../activities/contract.ts";
 import { compensation, control, onBench, queued, snapshots } from "./activity-options.ts";
 import { ProgressTracker } from "./backup-progress.ts";
-import { describeFailure, isSnapshotLoss } from "./failures.ts";
+import { describeFailure, needsNewSnapshot } from "./failures.ts";
 import { progressQuery, snapshotReadySignal } from "./messages.ts";
 import { runBatches } from "./run-batches.ts";
 import { renderDetails } from "./render-details.ts";
 
-const maxRestarts = 4;
+/** With the pauses between them they outlast a restart of Postgres or of a worker: about a minute. */
+const maxRestarts = 7;
+const restartPauseMs = (attempt: number): number => Math.min(15_000, 500 * 2 ** attempt);
 
 export async function backupOrganization(request: BackupRequest): Promise<BackupOutcome> {
   const { runId: backupId, workflowId } = workflowInfo();
   const startedMs = Date.now();
   const progress = new ProgressTracker(startedMs);
-  const uploadedPacks = new Set<string>();
+  const uploadedPacks = new Map<string, StoredPack>();
   let attempt = 1;
   let fencingToken: number | null = null;
   let ready: SnapshotReady | null = null;
@@ -57,7 +60,7 @@ export async function backupOrganization(request: BackupRequest): Promise<Backup
       const scope = CancellationScope.current();
       let held = true;
       const hold = snapshots
-        .holdSnapshot({ key: key(), request, uploadedPacks: [...uploadedPacks] })
+        .holdSnapshot({ key: key(), request, uploadedPacks: [...uploadedPacks.values()] })
         .finally(() => (held = false));
       const work = async () => {
         await condition(() => ready !== null || !held);
@@ -99,8 +102,9 @@ export async function backupOrganization(request: BackupRequest): Promise<Backup
         sealed = await protect();
         break;
       } catch (error) {
-        if (!isSnapshotLoss(error) || attempt > maxRestarts) throw error;
+        if (!needsNewSnapshot(error, ready !== null) || attempt > maxRestarts) throw error;
         log.warn("starting again from a new snapshot", { attempt, reason: rootCause(error) });
+        await sleep(restartPauseMs(attempt));
         attempt += 1;
         progress.restarts += 1;
       }
@@ -141,7 +145,7 @@ export async function backupOrganization(request: BackupRequest): Promise<Backup
     return outcome;
   } catch (error) {
     const { code, message } = describeFailure(error);
-    const failed = { ...key(), code, message, fencingToken, packNames: [...uploadedPacks], stages: progress.stages };
+    const failed = { ...key(), code, message, fencingToken, packNames: [...uploadedPacks.keys()], stages: progress.stages };
     await CancellationScope.nonCancellable(() => compensation.rollBackBackup(failed));
     setCurrentDetails(`**${code}**: ${message}`);
     throw error;

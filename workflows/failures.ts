@@ -1,5 +1,5 @@
 // Workflows know failures by their code, which is the `type` of an ApplicationFailure; classes do not survive the way.
-import { ActivityFailure, ApplicationFailure, TimeoutFailure, isCancellation } from "@temporalio/workflow";
+import { ApplicationFailure, TimeoutFailure, isCancellation } from "@temporalio/workflow";
 import { isErrorCode, type ErrorCode } from "../src/domain/errors.ts";
 
 function causes(error: unknown): unknown[] {
@@ -8,14 +8,20 @@ function causes(error: unknown): unknown[] {
   return chain;
 }
 
-/** Lost with its worker or its holder: a new snapshot helps, a retry on the same one can't. */
-export function isSnapshotLoss(error: unknown): boolean {
+/** A retry on the same snapshot can't help; a new snapshot can. */
+const lossCodes: readonly string[] = ["SnapshotLost", "BenchLost", "SnapshotBlocked", "SchemaChanging", "SourceUnreachable"] satisfies ErrorCode[];
+
+/** Passing faults of the store end a hold that has not begun; later ones are retried where they happen. */
+const openingCodes: readonly string[] = ["StorageUnreachable", "ChecksumMismatch"] satisfies ErrorCode[];
+
+export function needsNewSnapshot(error: unknown, holdHadBegun: boolean): boolean {
   if (isCancellation(error)) return false;
-  return causes(error).some(
-    (cause) =>
-      (cause instanceof ApplicationFailure && (cause.type === "SnapshotLost" || cause.type === "BenchLost" || cause.type === "SnapshotBlocked")) ||
-      (cause instanceof TimeoutFailure && error instanceof ActivityFailure),
-  );
+  return causes(error).some((cause) => {
+    if (cause instanceof TimeoutFailure) return true;
+    if (!(cause instanceof ApplicationFailure)) return false;
+    const type = cause.type ?? "";
+    return lossCodes.includes(type) || (!holdHadBegun && openingCodes.includes(type));
+  });
 }
 
 export function describeFailure(error: unknown): { code: ErrorCode; message: string } {

@@ -2,7 +2,7 @@
 // compress, encrypt and upload of earlier batches run meanwhile. `readAhead` collects are asked for at a time, so that
 // the reader never waits for a round trip to the server; a small organization asks for one, to save the empty second.
 import type { ActivityInterfaceFor } from "@temporalio/workflow";
-import type { BatchKey, BenchActivities, CollectedBatch, SessionKey, SnapshotReady } from "../activities/contract.ts";
+import type { BatchKey, BenchActivities, CollectedBatch, SessionKey, SnapshotReady, StoredPack } from "../activities/contract.ts";
 import type { ProgressTracker } from "./backup-progress.ts";
 
 /** Below this estimate everything fits one batch. Half a batch, because the planner's estimates are rough. */
@@ -13,7 +13,7 @@ interface Run {
   readonly key: SessionKey;
   readonly progress: ProgressTracker;
   readonly ready: SnapshotReady;
-  readonly uploadedPacks: Set<string>;
+  readonly uploadedPacks: Map<string, StoredPack>;
   readonly onChange: () => void;
 }
 
@@ -25,10 +25,10 @@ export async function runBatches({ bench, key, progress, ready, uploadedPacks, o
   const store = async (batch: BatchKey): Promise<void> => {
     progress.add("compress", await bench.compressBatch(batch));
     progress.add("encrypt", await bench.encryptBatch(batch));
-    const uploaded = await bench.uploadBatch(batch);
-    uploadedPacks.add(uploaded.packName);
-    progress.add("upload", uploaded.figures);
-    progress.storedBytes += uploaded.figures.bytesOut;
+    const { packName, packBytes, figures } = await bench.uploadBatch(batch);
+    uploadedPacks.set(packName, { packName, packBytes });
+    progress.add("upload", figures);
+    progress.storedBytes += packBytes;
     onChange();
   };
 

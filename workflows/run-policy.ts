@@ -1,6 +1,7 @@
 // What a policy's Temporal Schedule starts. The backup is a child under the organization's fixed id: when one is already
 // running (from another policy, the CLI or the facade), this run is skipped, and says so.
-import { executeChild, WorkflowExecutionAlreadyStartedError } from "@temporalio/workflow";
+import { WorkflowExecutionAlreadyStartedError } from "@temporalio/common";
+import { executeChild } from "@temporalio/workflow";
 import { backupWorkflowId, type BackupOutcome, type BackupRequest } from "../src/domain/backup-request.ts";
 import { control } from "./activity-options.ts";
 import { backupOrganization } from "./backup-organization.ts";

@@ -1,0 +1,149 @@
+// One attempt of one organization's backup, on the worker that holds its snapshot: the reader, what is stored already,
+// what was collected so far, and the batches on their way to the store.
+import { BackupError } from "../src/domain/errors.ts";
+import type { MediaSource } from "../src/ports/media-source.ts";
+import type { HeldSnapshot, SnapshotReader, SourceDatabase } from "../src/ports/source-database.ts";
+import type { Manifest } from "../src/repository/manifest.ts";
+import type { CompressedSegment, OrganizationVault, PackIndexEntry, SealedManifest, SealedPack } from "../src/repository/vault.ts";
+import type { ClosureTable } from "../src/domain/catalogue.ts";
+import type { Reservation } from "./bench.ts";
+import type { CollectedBatch } from "./contract.ts";
+import type { OrganizationCollector } from "./organization-collector.ts";
+
+export interface RawBatchSegment {
+  readonly id: string;
+  readonly kind: "rows" | "file";
+  readonly raw: Buffer;
+  readonly rows: number;
+}
+
+/** A batch is in exactly one of these states; each stage replaces the one before it, and repeating a stage is harmless. */
+export type BatchContent =
+  | { readonly state: "raw"; readonly segments: readonly RawBatchSegment[] }
+  | { readonly state: "compressed"; readonly segments: readonly CompressedSegment[] }
+  | { readonly state: "sealed"; readonly pack: SealedPack }
+  | { readonly state: "stored"; readonly packName: string; readonly packBytes: number };
+
+export interface Batch {
+  content: BatchContent;
+  readonly collected: CollectedBatch;
+  readonly reservation: Reservation;
+}
+
+export interface StoredSegment {
+  readonly packName: string;
+  readonly packBytes: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface SessionParts {
+  readonly organizationId: string;
+  readonly vault: OrganizationVault;
+  readonly source: SourceDatabase;
+  readonly held: HeldSnapshot;
+  readonly reader: SnapshotReader;
+  readonly media: MediaSource;
+  /** The closure's tables that this backup covers. */
+  readonly tables: readonly ClosureTable[];
+  readonly dataSets: readonly string[] | null;
+  readonly base: { readonly manifest: Manifest; readonly hash: string } | null;
+  /** What the control tables remember of the newest manifest. */
+  readonly remembered: { readonly sequence: number; readonly hash: string } | null;
+  readonly estimatedBytes: number;
+  readonly schemaFingerprint: string;
+}
+
+export class BackupSession {
+  readonly parts: SessionParts;
+  readonly batches = new Map<number, Batch>();
+  /** Content → where it lies; grows as packs are stored. */
+  readonly stored = new Map<string, StoredSegment>();
+  /** Content that lies in a batch of this session and will be stored with it. */
+  readonly expected = new Set<string>();
+  private countedUnchanged = { rows: 0, bytes: 0 };
+  reader: SnapshotReader;
+  collector: OrganizationCollector | null = null;
+  /** Collecting is one after the other: each batch waits for the one before. */
+  collecting: Promise<unknown> = Promise.resolve();
+  sealedManifest: SealedManifest | null = null;
+  /** True when the newest manifest is of another database or schema: then nothing can be taken as unchanged. */
+  readonly readsEverything: boolean;
+  private readonly finish: () => void;
+  /** Settles when the backup is sealed and the snapshot is needed no longer. */
+  readonly finished: Promise<void>;
+
+  constructor(parts: SessionParts) {
+    this.parts = parts;
+    this.reader = parts.reader;
+    let finish = (): void => {};
+    this.finished = new Promise((resolve) => (finish = resolve));
+    this.finish = finish;
+    this.readsEverything = parts.base === null || !sameDatabase(parts.base.manifest, parts.held, parts.schemaFingerprint);
+    if (parts.base !== null) this.learnManifest(parts.base.manifest);
+  }
+
+  batch(number: number): Batch {
+    const batch = this.batches.get(number);
+    if (batch === undefined) throw new BackupError("BenchLost", `Batch ${number} is not on this bench.`);
+    return batch;
+  }
+
+  holds(segmentId: string): boolean {
+    return this.stored.has(segmentId) || this.expected.has(segmentId);
+  }
+
+  /** What was taken over from the newest manifest without reading, since the last call. */
+  countUnchanged(collector: OrganizationCollector): { rows: number; bytes: number } {
+    let rows = 0;
+    let bytes = 0;
+    for (const table of collector.tables) {
+      if (table.reused === null) continue;
+      rows += table.rows;
+      bytes += table.rawBytes;
+    }
+    for (const file of collector.files) if (file.reused !== null) bytes += file.file.sizeBytes;
+    const since = { rows: rows - this.countedUnchanged.rows, bytes: bytes - this.countedUnchanged.bytes };
+    this.countedUnchanged = { rows, bytes };
+    return since;
+  }
+
+  learnPack(packName: string, packBytes: number, entries: readonly PackIndexEntry[]): void {
+    for (const { id, offset, length } of entries) this.stored.set(id, { packName, packBytes, offset, length });
+  }
+
+  /** A reader that broke is replaced by another on the same snapshot. @throws SnapshotLost when that is gone. */
+  async replaceReader(): Promise<void> {
+    await this.reader.close();
+    this.reader = await this.parts.source.importSnapshot(this.parts.held.reference);
+  }
+
+  releaseSnapshot(): void {
+    this.finish();
+  }
+
+  async close(): Promise<void> {
+    for (const batch of this.batches.values()) batch.reservation.release();
+    this.batches.clear();
+    await this.reader.close();
+  }
+
+  private learnManifest(manifest: Manifest): void {
+    const references = [...manifest.tables.flatMap((table) => table.segments), ...manifest.media.files.flatMap((file) => file.parts)];
+    for (const { id, pack, offset, length } of references) {
+      const stored = manifest.packs[pack];
+      if (stored !== undefined) this.stored.set(id, { packName: stored.name, packBytes: stored.sizeBytes, offset, length });
+    }
+  }
+}
+
+function sameDatabase(manifest: Manifest, held: HeldSnapshot, schemaFingerprint: string): boolean {
+  const { systemIdentifier, timeline, databaseName } = held.reference;
+  const before = manifest.snapshot;
+  return (
+    before.systemIdentifier === systemIdentifier &&
+    before.timeline === timeline &&
+    before.databaseName === databaseName &&
+    manifest.schemaFingerprint === schemaFingerprint
+  );
+}

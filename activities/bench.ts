@@ -1,0 +1,94 @@
+// A worker's bench: the one place where organizations' data lies while it is worked on, in memory only, within a bound.
+// `collect` puts a batch on it; `compress`, `encrypt` and `upload` replace the batch in place; `upload` frees it.
+// Nothing readable is ever written to a disk. A worker that dies loses its bench, and with it nothing but time.
+import { BackupError } from "../src/domain/errors.ts";
+import type { SessionKey } from "./contract.ts";
+import type { BackupSession } from "./backup-session.ts";
+
+export class Bench {
+  readonly queue: string;
+  private readonly sessions = new Map<string, BackupSession>();
+  private readonly memoryBytes: number;
+  private reservedBytes = 0;
+  private readonly waiting: { bytes: number; start: (reservation: Reservation) => void }[] = [];
+
+  constructor(options: { queue: string; memoryBytes: number }) {
+    this.queue = options.queue;
+    this.memoryBytes = options.memoryBytes;
+  }
+
+  place(key: SessionKey, session: BackupSession): void {
+    this.sessions.set(nameOf(key), session);
+  }
+
+  session(key: SessionKey): BackupSession {
+    const session = this.sessions.get(nameOf(key));
+    if (session === undefined) throw new BackupError("BenchLost", "This worker no longer holds the backup's batches.");
+    return session;
+  }
+
+  async clear(key: SessionKey): Promise<void> {
+    const session = this.sessions.get(nameOf(key));
+    this.sessions.delete(nameOf(key));
+    await session?.close();
+  }
+
+  /**
+   * Waits for room, first come first served. A caller never holds one reservation while it waits for another, so waiting
+   * can't lock up.
+   */
+  async reserve(bytes: number, signal: AbortSignal): Promise<Reservation> {
+    const wanted = Math.min(bytes, this.memoryBytes);
+    if (this.waiting.length === 0 && this.reservedBytes + wanted <= this.memoryBytes) return this.grant(wanted);
+    return await new Promise<Reservation>((resolve, reject) => {
+      const entry = { bytes: wanted, start: resolve };
+      this.waiting.push(entry);
+      signal.addEventListener("abort", () => {
+        const at = this.waiting.indexOf(entry);
+        if (at < 0) return;
+        this.waiting.splice(at, 1);
+        reject(signal.reason as Error);
+        this.admit();
+      });
+    });
+  }
+
+  private grant(bytes: number): Reservation {
+    this.reservedBytes += bytes;
+    return new Reservation(bytes, (freed) => {
+      this.reservedBytes -= freed;
+      this.admit();
+    });
+  }
+
+  private admit(): void {
+    for (let next = this.waiting[0]; next !== undefined; next = this.waiting[0]) {
+      if (this.reservedBytes + next.bytes > this.memoryBytes) return;
+      this.waiting.shift();
+      next.start(this.grant(next.bytes));
+    }
+  }
+}
+
+export class Reservation {
+  bytes: number;
+  private readonly give: (bytes: number) => void;
+
+  constructor(bytes: number, give: (bytes: number) => void) {
+    this.bytes = bytes;
+    this.give = give;
+  }
+
+  shrinkTo(bytes: number): void {
+    if (bytes >= this.bytes) return;
+    const freed = this.bytes - bytes;
+    this.bytes = bytes;
+    this.give(freed);
+  }
+
+  release(): void {
+    this.shrinkTo(0);
+  }
+}
+
+const nameOf = ({ backupId, attempt }: SessionKey): string => `${backupId}/${attempt}`;

@@ -1,0 +1,92 @@
+// Stage 4 (and 8 for files), collect: reads the next 32 MiB or so and puts them on the bench as one batch.
+import { Context } from "@temporalio/activity";
+import { BackupError } from "../src/domain/errors.ts";
+import type { Bench } from "./bench.ts";
+import type { Batch, BackupSession, RawBatchSegment } from "./backup-session.ts";
+import type { BatchKey, CollectedBatch } from "./contract.ts";
+import { noFigures, Stopwatch } from "./stopwatch.ts";
+
+/** zstd and upload work best on 8 MiB packs, which 32 MiB of rows become; a task each for less costs more than it gives. */
+export const batchBytes = 32 * 1024 * 1024;
+
+export async function collectBatch(bench: Bench, key: BatchKey): Promise<CollectedBatch> {
+  const session = bench.session(key);
+  const before = session.collecting;
+  const turn = before.then(
+    () => collectInTurn(bench, session, key.batch),
+    () => collectInTurn(bench, session, key.batch), // the one before failed and is retried by its own activity
+  );
+  session.collecting = turn;
+  return await turn;
+}
+
+async function collectInTurn(bench: Bench, session: BackupSession, number: number): Promise<CollectedBatch> {
+  const collected = session.batches.get(number)?.collected;
+  if (collected !== undefined) return collected; // the answer of an earlier attempt got lost
+  if (number > 1 && !session.batches.has(number - 1)) {
+    // Its predecessor failed and comes again; two batches must not change places.
+    throw new BackupError("SourceUnreachable", `Batch ${number} waits for the one before it.`);
+  }
+  const context = Context.current();
+  const { collector } = session;
+  if (collector === null) throw new BackupError("Internal", "The session has no collector.");
+  const limit = Math.min(batchBytes, Math.max(1024 * 1024, session.parts.estimatedBytes * 2));
+  const reservation = await bench.reserve(limit, context.cancellationSignal);
+  const reading = new Stopwatch();
+  const ofFiles = new Stopwatch();
+  const segments: RawBatchSegment[] = [];
+  const figures = { rows: 0, rawBytes: 0, reusedBytes: 0, fileBytes: 0, freshBytes: 0 };
+  let last = false;
+  const beating = setInterval(() => context.heartbeat({ batch: number, rows: figures.rows, bytes: figures.rawBytes }), 1_000);
+  try {
+    const fresh = new Set<string>();
+    while (figures.freshBytes < limit) {
+      context.cancellationSignal.throwIfAborted();
+      const next = await collector.next();
+      if (next === undefined) {
+        last = true;
+        break;
+      }
+      if (next === null) continue;
+      figures.rows += next.rows;
+      figures.rawBytes += next.raw.length;
+      if (next.kind === "file") figures.fileBytes += next.raw.length;
+      if (fresh.has(next.id) || session.holds(next.id)) {
+        figures.reusedBytes += next.raw.length;
+        continue;
+      }
+      fresh.add(next.id);
+      segments.push(next);
+      figures.freshBytes += next.raw.length;
+    }
+    collector.commit();
+  } catch (error) {
+    reservation.release();
+    await collector.rewind();
+    throw error;
+  } finally {
+    clearInterval(beating);
+  }
+  const unchanged = session.countUnchanged(collector);
+  reading.bytesIn = figures.rawBytes - figures.fileBytes;
+  reading.bytesOut = figures.freshBytes;
+  ofFiles.bytesIn = figures.fileBytes;
+  const result: CollectedBatch = {
+    rows: figures.rows + unchanged.rows,
+    rawBytes: figures.rawBytes + unchanged.bytes,
+    reusedBytes: figures.reusedBytes + unchanged.bytes,
+    newSegments: segments.length,
+    tablesDone: collector.tablesDone,
+    filesDone: collector.filesDone,
+    filesTotal: collector.filesTotal,
+    last,
+    collect: reading.figures(),
+    media: collector.filesTotal > 0 ? { ...ofFiles.figures(), wallMs: 0 } : noFigures,
+  };
+  const batch: Batch = { content: { state: "raw", segments }, collected: result, reservation };
+  if (segments.length === 0) reservation.release();
+  else reservation.shrinkTo(figures.freshBytes);
+  for (const { id } of segments) session.expected.add(id);
+  session.batches.set(number, batch);
+  return result;
+}

@@ -1,0 +1,132 @@
+// Stage 2 and 3, plan and snapshot: opens one consistent moment of the organization, sets up the session on this worker's
+// bench, tells the workflow, and holds everything until the backup is sealed, cancelled, or the snapshot is lost.
+//
+// The holder and the bench are one process on purpose: losing the worker loses both, so there is one way to recover (a
+// new snapshot), instead of two that must agree.
+import { Context } from "@temporalio/activity";
+import { BackupError } from "../src/domain/errors.ts";
+import { planTenantClosure } from "../src/domain/tenant-closure.ts";
+import type { BackupRequest } from "../src/domain/backup-request.ts";
+import type { HeldSnapshot } from "../src/ports/source-database.ts";
+import { assertOrganization } from "./assert-organization.ts";
+import { fingerprintSchema } from "../src/repository/schema-fingerprint.ts";
+import { BackupSession } from "./backup-session.ts";
+import { chooseTables } from "./choose-tables.ts";
+import type { SessionKey, SnapshotActivities, SnapshotReady, StoredPack } from "./contract.ts";
+import type { ActivityDependencies } from "./dependencies.ts";
+import { OrganizationCollector } from "./organization-collector.ts";
+import { estimateBytes } from "./estimate-bytes.ts";
+
+const heartbeatMs = 2_000;
+/** Vacuum can't remove dead rows newer than an open snapshot: it must not live for ever. */
+const maxSnapshotAgeMs = 4 * 60 * 60 * 1000;
+/** A waiting ALTER TABLE behind our lock blocks everyone else: after this long we yield and start again later. */
+const maxBlockedMs = 10_000;
+
+export function createSnapshotActivities(dependencies: ActivityDependencies): SnapshotActivities {
+  const { source, catalogue, bench, log } = dependencies;
+  return {
+    async holdSnapshot({ key, request, uploadedPacks }) {
+      const context = Context.current();
+      const beating = setInterval(() => context.heartbeat({ stage: "snapshot" }), heartbeatMs);
+      context.heartbeat({ stage: "snapshot" });
+      let held: HeldSnapshot | null = null;
+      try {
+        held = await source.holdSnapshot(catalogue.schemas, (schema) => planTenantClosure(schema, catalogue));
+        const session = await openSession(dependencies, held, key, request, uploadedPacks);
+        const ready: SnapshotReady = {
+          attempt: key.attempt,
+          benchQueue: bench.queue,
+          takenAt: held.reference.takenAt,
+          tables: session.parts.tables.length,
+          estimatedBytes: session.parts.estimatedBytes,
+        };
+        await context.client.workflow.getHandle(context.info.workflowExecution?.workflowId ?? "", key.backupId).signal("snapshotReady", ready);
+        await holdUntilDone(held, session);
+      } finally {
+        clearInterval(beating);
+        await bench.clear(key);
+        await held?.release();
+        log.info("snapshot released", { backupId: key.backupId, attempt: key.attempt });
+      }
+    },
+  };
+}
+
+async function openSession(
+  dependencies: ActivityDependencies,
+  held: HeldSnapshot,
+  key: SessionKey,
+  request: BackupRequest,
+  uploadedPacks: readonly StoredPack[],
+): Promise<BackupSession> {
+  const { source, media, repository, ledger, bench } = dependencies;
+  const tables = chooseTables(held.closure, request.dataSets);
+  const reader = await source.importSnapshot(held.reference);
+  try {
+    // Before the vault is made: a mistyped id must not leave keys behind.
+    await assertOrganization(reader, held.closure, key.organizationId);
+    const [vault, remembered, estimatedBytes] = await Promise.all([
+      repository.openVault(key.organizationId, { create: true }),
+      ledger.latestManifest(key.organizationId),
+      estimateBytes(reader, tables, key.organizationId),
+    ]);
+    const base = await vault.latestManifest();
+    const { organizationId } = key;
+    const session = new BackupSession({
+      organizationId,
+      vault,
+      source,
+      held,
+      reader,
+      media,
+      tables,
+      dataSets: request.dataSets,
+      base,
+      remembered,
+      estimatedBytes,
+      schemaFingerprint: fingerprintSchema(held.schema),
+    });
+    // Packs of an earlier attempt of this run: what they hold is not stored again.
+    for (const { packName, packBytes } of uploadedPacks) session.learnPack(packName, packBytes, await vault.readPackIndex(packName));
+    session.collector = new OrganizationCollector(session);
+    bench.place(key, session);
+    return session;
+  } catch (error) {
+    await reader.close();
+    throw error;
+  }
+}
+
+async function holdUntilDone(held: HeldSnapshot, session: BackupSession): Promise<void> {
+  const context = Context.current();
+  const watch = new AbortController();
+  const lost = held.lost.then((reason) => {
+    throw new BackupError("SnapshotLost", `The connection that held the snapshot ended: ${reason}`);
+  });
+  const cancelled = context.cancelled; // rejects with CancelledFailure
+  try {
+    await Promise.race([session.finished, lost, cancelled, watchHold(held, watch.signal)]);
+  } finally {
+    watch.abort();
+  }
+}
+
+/** Never resolves; rejects when the hold has become a burden on the users of the database. */
+async function watchHold(held: HeldSnapshot, signal: AbortSignal): Promise<never> {
+  const startedMs = performance.now();
+  let blockedSinceMs: number | null = null;
+  return await new Promise<never>((_, reject) => {
+    const look = async (): Promise<void> => {
+      const nowMs = performance.now();
+      if (nowMs - startedMs > maxSnapshotAgeMs) throw new BackupError("SnapshotLost", "The snapshot reached its greatest age.");
+      const blocked = await held.countBlockedSessions();
+      blockedSinceMs = blocked === 0 ? null : (blockedSinceMs ?? nowMs);
+      if (blockedSinceMs !== null && nowMs - blockedSinceMs > maxBlockedMs) {
+        throw new BackupError("SnapshotBlocked", `${blocked} sessions waited behind the backup's locks; it yields to them.`, { blocked });
+      }
+    };
+    const timer = setInterval(() => void look().catch(reject), 2_500);
+    signal.addEventListener("abort", () => clearInterval(timer));
+  });
+}

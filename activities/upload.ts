@@ -1,0 +1,31 @@
+// Stage 7, upload: one pack, create-only and checksummed; then its memory is free.
+import { Context } from "@temporalio/activity";
+import { BackupError } from "../src/domain/errors.ts";
+import type { Bench } from "./bench.ts";
+import type { BatchKey, UploadedBatch } from "./contract.ts";
+import { Stopwatch } from "./stopwatch.ts";
+
+export async function uploadBatch(bench: Bench, key: BatchKey): Promise<UploadedBatch> {
+  const session = bench.session(key);
+  const batch = session.batch(key.batch);
+  const watch = new Stopwatch();
+  const { content } = batch;
+  if (content.state === "stored") {
+    return { packName: content.packName, packBytes: content.packBytes, figures: watch.figures() };
+  }
+  if (content.state !== "sealed") throw new BackupError("Internal", `Batch ${key.batch} was to be uploaded before it was sealed.`);
+  const { pack } = content;
+  const packBytes = pack.bytes.length;
+  const context = Context.current();
+  const beating = setInterval(() => context.heartbeat({ batch: key.batch, bytes: packBytes }), 1_000);
+  try {
+    await session.parts.vault.storePack(pack, context.cancellationSignal);
+  } finally {
+    clearInterval(beating);
+  }
+  session.learnPack(pack.name, packBytes, pack.entries);
+  batch.content = { state: "stored", packName: pack.name, packBytes };
+  batch.reservation.release();
+  watch.bytesIn = watch.bytesOut = packBytes;
+  return { packName: pack.name, packBytes, figures: watch.figures() };
+}

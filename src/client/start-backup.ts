@@ -1,0 +1,102 @@
+// Starts a backup of an organization, follows it, and cancels it. The workflow id is the organization's, so asking twice
+// joins the run that is under way instead of starting a second.
+import {
+  type Client,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowFailedError,
+  WorkflowIdConflictPolicy,
+} from "@temporalio/client";
+import { ActivityFailure, ApplicationFailure, CancelledFailure } from "@temporalio/common";
+import { backupWorkflowId, taskQueues, type BackupOutcome, type BackupRequest } from "../domain/backup-request.ts";
+import { BackupError, isErrorCode } from "../domain/errors.ts";
+import type { BackupProgress } from "../domain/progress.ts";
+import { searchAttributesOf } from "./search-attributes.ts";
+
+export interface StartedBackup {
+  readonly backupId: string;
+  readonly workflowId: string;
+  /** True when a run was under way already; its request counts, not this one. */
+  readonly joined: boolean;
+}
+
+export async function requestBackup(
+  client: Client,
+  asked: Pick<BackupRequest, "organizationId" | "trigger" | "requestedBy"> & Partial<BackupRequest>,
+): Promise<StartedBackup> {
+  const request: BackupRequest = { policyId: null, dataSets: null, proof: "content", ...asked };
+  const workflowId = backupWorkflowId(request.organizationId);
+  const handle = client.workflow.getHandle(workflowId);
+  try {
+    const started = await client.workflow.start("backupOrganization", {
+      workflowId,
+      taskQueue: taskQueues.control,
+      workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
+      args: [request],
+      staticSummary: `backup of ${request.organizationId} (${request.trigger})`,
+      typedSearchAttributes: searchAttributesOf({
+        organizationId: request.organizationId,
+        policyId: request.policyId,
+        operation: "backup",
+      }),
+    });
+    return { backupId: started.firstExecutionRunId, workflowId, joined: false };
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    const { runId } = await handle.describe();
+    return { backupId: runId, workflowId, joined: true };
+  }
+}
+
+const pollMs = 250;
+
+/**
+ * Waits for the run's end.
+ * @throws BackupError with the run's own code; Cancelled when it was cancelled.
+ */
+export async function followBackup(
+  client: Client,
+  started: Pick<StartedBackup, "workflowId" | "backupId">,
+  onProgress?: (progress: BackupProgress) => void,
+): Promise<BackupOutcome> {
+  const handle = client.workflow.getHandle(started.workflowId, started.backupId);
+  let over = false;
+  const watching = onProgress === undefined ? Promise.resolve() : watchProgress();
+  async function watchProgress(): Promise<void> {
+    while (!over) {
+      await new Promise((resolve) => setTimeout(resolve, pollMs));
+      if (over) return;
+      try {
+        onProgress?.(await handle.query<BackupProgress>("progress"));
+      } catch {
+        // A query needs a live worker; while there is none there is nothing to show, and the result below still counts.
+      }
+    }
+  }
+  try {
+    return (await handle.result()) as BackupOutcome;
+  } catch (error) {
+    throw asBackupError(error);
+  } finally {
+    over = true;
+    await watching;
+  }
+}
+
+export async function cancelBackup(client: Client, started: Pick<StartedBackup, "workflowId" | "backupId">): Promise<void> {
+  await client.workflow.getHandle(started.workflowId, started.backupId).cancel();
+}
+
+/** The run's failure under its own name. */
+export function asBackupError(error: unknown): BackupError {
+  if (!(error instanceof WorkflowFailedError)) {
+    return error instanceof BackupError
+      ? error
+      : new BackupError("TemporalUnreachable", "The Temporal server stopped answering while the run was followed; the run itself goes on.", {}, { cause: error });
+  }
+  for (let at: unknown = error.cause; at instanceof Error; at = at.cause) {
+    if (at instanceof CancelledFailure) return new BackupError("Cancelled", "The backup was cancelled; nothing of it is listed.");
+    if (at instanceof ApplicationFailure && isErrorCode(at.type)) return new BackupError(at.type, at.message);
+    if (!(at instanceof ActivityFailure) && !(at instanceof ApplicationFailure)) break;
+  }
+  return new BackupError("Internal", "The backup failed for a reason that has no name; see the worker's log and the Temporal Web UI.", {}, { cause: error });
+}

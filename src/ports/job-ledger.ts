@@ -1,0 +1,35 @@
+// What a run writes into, and asks of, the control tables. The object store stays the truth about what is backed up.
+import type { BackupOutcome, BackupRequest, ProofLevel } from "../domain/backup-request.ts";
+import type { ErrorCode } from "../domain/errors.ts";
+
+export interface JobLedger {
+  /**
+   * Takes the organization's lease and opens the job, in one step; asking again for the same job gives the same token.
+   * @throws OrganizationBusy when another operation holds the lease.
+   */
+  openJob(job: { jobId: string; organizationId: string; workflowId: string; request: BackupRequest }): Promise<{ fencingToken: number }>;
+  /** @throws OrganizationBusy when the lease is not this token's any more. Also extends it. */
+  assertLease(lease: { organizationId: string; fencingToken: number }): Promise<void>;
+  completeJob(input: { outcome: BackupOutcome; manifestHash: string; fencingToken: number }): Promise<void>;
+  /** Safe to call for a job that was never opened. */
+  failJob(input: {
+    jobId: string;
+    organizationId: string;
+    code: ErrorCode;
+    message: string;
+    fencingToken: number | null;
+    stages: BackupOutcome["stages"];
+  }): Promise<void>;
+  readPolicyRequest(policyId: string): Promise<Pick<BackupRequest, "dataSets" | "proof"> | null>;
+  /** The newest manifest that a finished job wrote; to notice one that was taken away from the store. */
+  latestManifest(organizationId: string): Promise<{ sequence: number; hash: string } | null>;
+  recordVerification(input: {
+    jobId: string;
+    organizationId: string;
+    level: ProofLevel;
+    objects: number;
+    bytes: number;
+    problems: readonly { key: string; code: string; message: string }[];
+    startedAt: Date;
+  }): Promise<void>;
+}

@@ -1,0 +1,119 @@
+// A worker: runs workflows and activities until it is told to stop. Three Temporal workers in one process:
+//
+//   control     workflows, and activities that any worker can do
+//   snapshots   holds snapshots; its slots are the bound on open snapshots on the source database by this process
+//   bench       this process's own queue: collect, compress, encrypt, upload, seal
+//
+// A stop lets running activities learn of it, waits `graceMs`, and leaves the rest to Temporal: another worker takes over.
+import { hostname } from "node:os";
+import { randomBytes } from "node:crypto";
+import { NativeConnection, Runtime, Worker, type WorkflowBundle } from "@temporalio/worker";
+import { Bench } from "../../activities/bench.ts";
+import type { ActivityDependencies } from "../../activities/dependencies.ts";
+import { createBenchActivities, createControlActivities, createHoldingActivities } from "../../activities/index.ts";
+import { connectionOptions, type TemporalAddress } from "../client/connect.ts";
+import { BackupError } from "../domain/errors.ts";
+import { taskQueues } from "../domain/backup-request.ts";
+
+export interface WorkerOptions {
+  readonly temporal: TemporalAddress;
+  readonly workflowBundle: WorkflowBundle;
+  readonly dependencies: Omit<ActivityDependencies, "bench">;
+  /** Snapshots open at a time; each is a transaction on the source database. */
+  readonly maxSnapshots?: number;
+  /** Raw and sealed bytes of batches in memory, all organizations together. */
+  readonly benchBytes?: number;
+  readonly graceMs?: number;
+}
+
+export interface RunningWorker {
+  readonly benchQueue: string;
+  /** Settles when the worker has stopped; rejects when it failed. */
+  readonly done: Promise<void>;
+  stop(): Promise<void>;
+}
+
+const defaultBenchBytes = 96 * 1024 * 1024;
+
+export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
+  const { temporal, workflowBundle, maxSnapshots = 8, benchBytes = defaultBenchBytes, graceMs = 5_000 } = options;
+  installQuietRuntime();
+  const workerId = `${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;
+  const bench = new Bench({ queue: taskQueues.bench(workerId), memoryBytes: benchBytes });
+  const dependencies: ActivityDependencies = { ...options.dependencies, bench };
+  const connection = await NativeConnection.connect(connectionOptions(temporal)).catch((error: unknown) => {
+    throw new BackupError("TemporalUnreachable", `No Temporal server answers at ${temporal.address}.`, { address: temporal.address }, { cause: error });
+  });
+  const common = {
+    connection,
+    namespace: temporal.namespace,
+    identity: workerId,
+    shutdownGraceTime: graceMs,
+    shutdownForceTime: graceMs + 5_000,
+    // Cancellation reaches an activity with its next heartbeat: the default would let a cancelled run hold its snapshot
+    // for 12 seconds.
+    maxHeartbeatThrottleInterval: "1s",
+  } as const;
+  const workers = await Promise.all([
+    Worker.create({
+      ...common,
+      taskQueue: taskQueues.control,
+      workflowBundle,
+      activities: createControlActivities(dependencies),
+      maxCachedWorkflows: 200,
+      maxConcurrentActivityTaskExecutions: 8,
+    }),
+    Worker.create({
+      ...common,
+      taskQueue: taskQueues.snapshots,
+      activities: createHoldingActivities(dependencies),
+      maxConcurrentActivityTaskExecutions: maxSnapshots,
+    }),
+    Worker.create({
+      ...common,
+      taskQueue: bench.queue,
+      activities: createBenchActivities(dependencies),
+      // More than can be under way: a batch that waits for memory must not keep another from giving its memory back.
+      maxConcurrentActivityTaskExecutions: maxSnapshots * 6 + 8,
+    }),
+  ]);
+  const runs = workers.map((worker) => worker.run());
+  const stopAll = (): void => {
+    for (const worker of workers) if (worker.getState() === "RUNNING") worker.shutdown();
+  };
+  // One that fails takes the others with it: half a worker would take tasks that it can't finish.
+  for (const run of runs) run.catch(stopAll);
+  const done = Promise.allSettled(runs).then(async (results) => {
+    await connection.close();
+    const failed = results.find((result) => result.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+  });
+  done.catch(() => {}); // the caller decides when to look
+  return {
+    benchQueue: bench.queue,
+    done,
+    async stop() {
+      stopAll();
+      await done;
+    },
+  };
+}
+
+let installed = false;
+
+/** Temporal's own log lines are for its developers; ours say what an operator needs. */
+function installQuietRuntime(): void {
+  if (installed) return;
+  installed = true;
+  Runtime.install({
+    logger: {
+      trace: () => {},
+      debug: () => {},
+      info: () => {},
+      warn: () => {},
+      error: (message: string) => process.stderr.write(`temporal: ${message}\n`),
+      log: () => {},
+    },
+    shutdownSignals: [],
+  });
+}
