@@ -1,0 +1,105 @@
+// Cuts a table's COPY text into segments on row boundaries, where a keyed hash of the row's primary key says so, and sums
+// an order-independent checksum of the rows on the way. Rules: FORMAT.md, "Segments". The bytes are never parsed further.
+import { readFileSync } from "node:fs";
+
+export interface RawSegment {
+  /** Whole rows with their newlines; owns its bytes. */
+  readonly raw: Buffer;
+  readonly rows: number;
+}
+
+export interface SegmenterOptions {
+  /** Secret of the organization: without it the cuts tell nothing about the keys. */
+  readonly seed: bigint;
+  /** How many of the first fields are the key; 0 = the whole row. */
+  readonly keyColumnCount: number;
+  readonly targetBytes?: number;
+  readonly minBytes?: number;
+  readonly maxBytes?: number;
+}
+
+/** Part of the format: other values cut elsewhere, and nothing stored before would be found again. */
+export const segmentSizes = { targetBytes: 1024 * 1024, minBytes: 256 * 1024, maxBytes: 4 * 1024 * 1024 } as const;
+
+interface RowScan {
+  readonly memory: WebAssembly.Memory;
+  readonly segmentStart: WebAssembly.Global;
+  readonly rowStart: WebAssembly.Global;
+  readonly segmentRows: WebAssembly.Global;
+  readonly checksum: WebAssembly.Global;
+  begin(seed: bigint, keyColumns: number, minBytes: number, maxBytes: number, thresholdPerByte: bigint, certainBytes: number): void;
+  rebase(distance: number): void;
+  startSegment(at: number): void;
+  scan(end: number): number;
+}
+
+const module = new WebAssembly.Module(readFileSync(new URL("./row-scan.wasm", import.meta.url)));
+/** Instances hold 10 MiB each; a finished table's is used again. */
+const idle: RowScan[] = [];
+const pageBytes = 65_536;
+/** The scan looks at 16 bytes at a time and may look beyond the end. */
+const slackBytes = 16;
+
+export class RowSegmenter {
+  rows = 0;
+  rawBytes = 0;
+  private readonly scan: RowScan;
+  private filled = 0;
+  private finished = false;
+  private sum = 0n;
+
+  constructor(options: SegmenterOptions) {
+    const { seed, keyColumnCount, targetBytes, minBytes, maxBytes } = { ...segmentSizes, ...options };
+    this.scan = idle.pop() ?? (new WebAssembly.Instance(module).exports as unknown as RowScan);
+    const certainBytes = targetBytes - minBytes;
+    this.scan.begin(BigInt.asIntN(64, seed), keyColumnCount, minBytes, maxBytes, BigInt.asIntN(64, 2n ** 64n / BigInt(certainBytes)), certainBytes);
+  }
+
+  /** 16 hex digits; complete after end(). */
+  get checksum(): string {
+    const sum = this.finished ? this.sum : (this.scan.checksum.value as bigint);
+    return BigInt.asUintN(64, sum).toString(16).padStart(16, "0");
+  }
+
+  push(chunk: Uint8Array): RawSegment[] {
+    this.makeRoom(chunk.length);
+    new Uint8Array(this.scan.memory.buffer).set(chunk, this.filled);
+    this.filled += chunk.length;
+    this.rawBytes += chunk.length;
+    const segments: RawSegment[] = [];
+    for (let cut = this.scan.scan(this.filled); cut !== 0; cut = this.scan.scan(this.filled)) segments.push(this.take(cut));
+    return segments;
+  }
+
+  /** The rest. @throws RangeError when the text does not end with a whole row. */
+  end(): RawSegment[] {
+    if ((this.scan.rowStart.value as number) !== this.filled) throw new RangeError("COPY text ended in the middle of a row");
+    const segments = (this.scan.segmentRows.value as number) > 0 ? [this.take(this.filled)] : [];
+    this.sum = this.scan.checksum.value as bigint;
+    this.finished = true;
+    if (this.scan.memory.buffer.byteLength <= 160 * pageBytes && idle.length < 8) idle.push(this.scan);
+    return segments;
+  }
+
+  private take(cut: number): RawSegment {
+    const start = this.scan.segmentStart.value as number;
+    const rows = this.scan.segmentRows.value as number;
+    const raw = Buffer.allocUnsafeSlow(cut - start);
+    raw.set(new Uint8Array(this.scan.memory.buffer, start, cut - start));
+    this.scan.startSegment(cut);
+    this.rows += rows;
+    return { raw, rows };
+  }
+
+  private makeRoom(bytes: number): void {
+    if (this.filled + bytes + slackBytes <= this.scan.memory.buffer.byteLength) return;
+    const start = this.scan.segmentStart.value as number;
+    if (start > 0) {
+      new Uint8Array(this.scan.memory.buffer).copyWithin(0, start, this.filled);
+      this.scan.rebase(start);
+      this.filled -= start;
+    }
+    const short = this.filled + bytes + slackBytes - this.scan.memory.buffer.byteLength;
+    if (short > 0) this.scan.memory.grow(Math.ceil(short / pageBytes) + 16);
+  }
+}
