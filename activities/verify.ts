@@ -55,6 +55,6 @@ async function proveContent(vault: Vault, sequence: number, onProgress: (progres
 }
 
 async function proveIntegrity(repository: Repository, organizationId: string, vault: Vault, onProgress: (progress: { bytes: number }) => void) {
-  const report = await verifyIntegrity(repository.store, organizationId, vault.exportVerificationKey(), onProgress);
+  const report = await verifyIntegrity(repository.store, organizationId, vault.exportVerificationKey(), { onProgress });
   return { objects: report.manifests + report.packs, bytes: report.bytes, problems: report.problems };
 }

@@ -1,0 +1,26 @@
+// Small unsealed objects (repository, roots/…, keys/…): one line of JSON and one of its SHA-256, so that an accident is
+// told from a wrong key, and a verifier without the root key sees every changed bit.
+import { createHash } from "node:crypto";
+import type { z } from "zod";
+import { BackupError } from "../domain/errors.ts";
+
+export function encodeRecord(value: Record<string, unknown>): Buffer {
+  const line = JSON.stringify(value);
+  return Buffer.from(`${line}\n${createHash("sha256").update(line).digest("hex")}\n`);
+}
+
+/** @throws ObjectCorrupt */
+export function decodeRecord<T>(key: string, bytes: Buffer, schema: z.ZodType<T>): T {
+  const [line = "", sum, end, ...more] = bytes.toString("utf8").split("\n");
+  const intact = end === "" && more.length === 0 && sum === createHash("sha256").update(line).digest("hex");
+  if (!intact || !bytes.equals(Buffer.from(`${line}\n${sum}\n`))) throw new BackupError("ObjectCorrupt", `${key} is damaged.`, { object: key });
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch (error) {
+    throw new BackupError("ObjectCorrupt", `${key} is damaged.`, { object: key }, { cause: error });
+  }
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw new BackupError("FormatUnsupported", `${key} is not of a form that this version knows; update it.`, { object: key });
+  return parsed.data;
+}

@@ -1,0 +1,157 @@
+// One organization's part of the repository: packs of sealed segments, and manifests.
+import { createHash } from "node:crypto";
+import { isIntact, readClear, type ObjectPlace } from "../crypto/sealed-object.ts";
+import { hmac, type OrganizationKeys } from "../crypto/organization-keys.ts";
+import { BackupError } from "../domain/errors.ts";
+import type { ObjectStore } from "../ports/object-store.ts";
+import { decompressSegment } from "./compression.ts";
+import type { Manifest, SegmentReference } from "./manifest.ts";
+import { openManifest, sealManifest, type ManifestHeader, type SealedManifest, manifestHeaderSchema } from "./manifest-object.ts";
+import { manifestKey, manifestsPrefix, organizationPrefix, packKey } from "./names.ts";
+import { PackReader, sealPack, type CompressedSegment, type PackIndexEntry, type SealedPack } from "./pack.ts";
+
+export type { CompressedSegment, ManifestHeader, PackIndexEntry, SealedManifest, SealedPack };
+
+export interface VaultParts {
+  readonly store: ObjectStore;
+  readonly repositoryId: string;
+  readonly repositoryRecord: Buffer;
+  readonly organizationId: string;
+  readonly keys: OrganizationKeys;
+}
+
+export interface ReadManifest {
+  readonly manifest: Manifest;
+  /** SHA-256 of the stored bytes, hex. */
+  readonly hash: string;
+  readonly sizeBytes: number;
+}
+
+export interface OrganizationVault {
+  readonly organizationId: string;
+  readonly cutSeed: bigint;
+  segmentId(raw: Uint8Array): string;
+  sealPack(segments: readonly CompressedSegment[]): SealedPack;
+  storePack(pack: SealedPack, signal?: AbortSignal): Promise<"stored" | "present">;
+  readPackIndex(packName: string): Promise<readonly PackIndexEntry[]>;
+  /** Raw bytes; authenticated, decompressed, and of the id that the reference states. */
+  readSegment(packName: string, reference: SegmentReference, signal?: AbortSignal): Promise<Buffer>;
+  /** Several segments that lie side by side in one pack, by one read. */
+  readSegments(packName: string, references: readonly SegmentReference[], signal?: AbortSignal): Promise<Buffer[]>;
+  listPacks(): AsyncIterable<{ name: string; sizeBytes: number; modifiedAt: Date }>;
+  deletePacks(names: readonly string[]): Promise<void>;
+  listManifests(): Promise<readonly ManifestHeader[]>;
+  readManifest(sequence: number): Promise<ReadManifest>;
+  latestManifest(): Promise<ReadManifest | null>;
+  sealManifest(manifest: Manifest): SealedManifest;
+  /** @throws SequenceTaken when another backup has the sequence. Storing the same bytes again succeeds. */
+  storeManifest(sealed: SealedManifest): Promise<void>;
+  exportVerificationKey(): string;
+}
+
+export function createVault(parts: VaultParts): OrganizationVault {
+  const { store, organizationId, keys } = parts;
+  const place = (kind: "pack" | "manifest", objectKey: string, sequence?: number): ObjectPlace => ({
+    kind,
+    repositoryId: parts.repositoryId,
+    organizationId,
+    objectKey,
+    ...(sequence === undefined ? {} : { sequence }),
+  });
+  const packPlace = (name: string): ObjectPlace => place("pack", packKey(organizationId, name));
+  const packs = new PackReader(store, keys, (name) => packKey(organizationId, name), packPlace);
+
+  async function readManifest(sequence: number): Promise<ReadManifest> {
+    const objectKey = manifestKey(organizationId, sequence);
+    const bytes = await store.read(objectKey);
+    const manifest = openManifest(keys, place("manifest", objectKey, sequence), bytes);
+    if (manifest.organizationId !== organizationId || manifest.sequence !== sequence) {
+      throw new BackupError("ObjectForeign", `${objectKey} holds the manifest of another backup.`, { object: objectKey });
+    }
+    return { manifest, hash: sha256(bytes), sizeBytes: bytes.length };
+  }
+
+  async function readHeader(objectKey: string, sequence: number): Promise<ManifestHeader> {
+    const bytes = await store.read(objectKey);
+    const where = place("manifest", objectKey, sequence);
+    const clear = readClear(where, bytes);
+    if (!isIntact(keys.verificationKey, where, bytes)) {
+      throw new BackupError("ObjectCorrupt", `${objectKey} is damaged or in the wrong place.`, { object: objectKey });
+    }
+    return { ...manifestHeaderSchema.parse(JSON.parse(clear.toString("utf8"))), key: objectKey, sizeBytes: bytes.length };
+  }
+
+  async function listSequences(): Promise<{ key: string; sequence: number }[]> {
+    const found: { key: string; sequence: number }[] = [];
+    const prefix = manifestsPrefix(organizationId);
+    for await (const { key } of store.list(prefix)) {
+      const name = key.slice(prefix.length);
+      if (/^\d{10}$/.test(name)) found.push({ key, sequence: Number(name) });
+    }
+    return found;
+  }
+
+  return {
+    organizationId,
+    cutSeed: keys.cutSeed,
+    segmentId: (raw) => hmac(keys.idKey, raw).toString("hex"),
+    sealPack: (segments) => sealPack(keys, packPlace(""), segments),
+    async storePack(pack, signal) {
+      try {
+        await store.create(packKey(organizationId, pack.name), pack.bytes, signal === undefined ? {} : { signal });
+        return "stored";
+      } catch (error) {
+        // The name is the hash of the content: what is there is this pack, from an attempt whose answer got lost.
+        if (error instanceof BackupError && error.code === "ObjectExists") return "present";
+        throw error;
+      }
+    },
+    readPackIndex: (name) => packs.readIndex(name),
+    async readSegment(packName, reference, signal) {
+      const [raw] = await this.readSegments(packName, [reference], signal);
+      return raw as Buffer;
+    },
+    async readSegments(packName, references, signal) {
+      const frames = await packs.readFrames(packName, references, signal);
+      return frames.map((compressed, index) => {
+        const reference = references[index] as SegmentReference;
+        const raw = decompressSegment(compressed, reference.rawBytes);
+        if (hmac(keys.idKey, raw).toString("hex") !== reference.id) {
+          throw new BackupError("ObjectForeign", `A segment in ${packKey(organizationId, packName)} is not the one that the manifest names.`);
+        }
+        return raw;
+      });
+    },
+    async *listPacks() {
+      const prefix = `${organizationPrefix(organizationId)}packs/`;
+      for await (const { key, sizeBytes, modifiedAt } of store.list(prefix)) yield { name: key.slice(prefix.length), sizeBytes, modifiedAt };
+    },
+    deletePacks: (names) => store.delete(names.map((name) => packKey(organizationId, name))),
+    async listManifests() {
+      const headers: ManifestHeader[] = [];
+      for (const { key, sequence } of await listSequences()) headers.push(await readHeader(key, sequence));
+      return headers;
+    },
+    readManifest,
+    async latestManifest() {
+      const newest = (await listSequences()).at(-1);
+      return newest === undefined ? null : await readManifest(newest.sequence);
+    },
+    sealManifest: (manifest) => sealManifest(keys, place("manifest", manifestKey(organizationId, manifest.sequence), manifest.sequence), manifest),
+    async storeManifest(sealed) {
+      try {
+        await store.create(sealed.key, sealed.bytes);
+      } catch (error) {
+        if (!(error instanceof BackupError && error.code === "ObjectExists")) throw error;
+        const present = await store.read(sealed.key);
+        if (!present.equals(sealed.bytes)) {
+          throw new BackupError("SequenceTaken", `${sealed.key} belongs to another backup.`, { object: sealed.key }, { cause: error });
+        }
+      }
+    },
+    exportVerificationKey: () =>
+      ["wsv1", parts.repositoryId, sha256(parts.repositoryRecord), keys.verificationKey.toString("base64url")].join("."),
+  };
+}
+
+export const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
