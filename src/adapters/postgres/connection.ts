@@ -1,0 +1,53 @@
+// One connection to the source, set up so that the same row always gives the same bytes, whatever the role's or the
+// database's settings say, and so that nothing times out under a long COPY.
+import { Client } from "pg";
+import { mapPostgresError } from "./map-error.ts";
+
+/** Values arrive as the text that Postgres sent: pg would cut microseconds and round numbers. */
+const asText = { getTypeParser: () => (value: string) => value };
+
+const settings = `
+  SET datestyle = 'ISO, MDY'; SET timezone = 'UTC'; SET intervalstyle = 'postgres'; SET client_encoding = 'UTF8';
+  SET bytea_output = 'hex'; SET extra_float_digits = 3; SET search_path = ''; SET xmloption = 'content';
+  SET row_security = off; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
+  SET synchronize_seqscans = off; SET max_parallel_workers_per_gather = 0; SET jit = off;
+  SET lock_timeout = 0; SET default_transaction_read_only = on;
+  SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout');`;
+
+export interface SourceConnection {
+  readonly client: Client;
+  /** Settles when the connection ended without close(); the reason, for people. */
+  readonly lost: Promise<string>;
+  close(): Promise<void>;
+  /** Ends the connection without a word: a COPY that nobody reads would wait for ever. */
+  destroy(): void;
+}
+
+export async function openConnection(url: string, applicationName: string): Promise<SourceConnection> {
+  const client = new Client({ connectionString: url, application_name: applicationName, types: asText, connectionTimeoutMillis: 15_000, keepAlive: true });
+  let closing = false;
+  let lose: (reason: string) => void = () => {};
+  const lost = new Promise<string>((resolve) => (lose = resolve));
+  client.on("error", (error) => lose(closing ? "closed" : `connection error (${(error as { code?: string }).code ?? "no code"})`));
+  client.on("end", () => lose(closing ? "closed" : "connection ended"));
+  try {
+    await client.connect();
+    await client.query(settings);
+  } catch (error) {
+    client.end().catch(() => {}); // it never worked; the reason is thrown below
+    throw mapPostgresError(error, "connecting to the source database");
+  }
+  return {
+    client,
+    lost,
+    async close() {
+      if (closing) return;
+      closing = true;
+      await client.end().catch(() => {}); // a connection that is gone is closed
+    },
+    destroy() {
+      closing = true;
+      (client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+    },
+  };
+}

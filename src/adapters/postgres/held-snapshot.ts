@@ -1,0 +1,94 @@
+// Opens the one consistent moment of a backup. Order matters: locks first, then the snapshot. A TRUNCATE or a rewriting
+// ALTER that commits between a snapshot and its locks would show as tables without rows, and no error.
+import { canonicalSchema } from "../../domain/canonical-schema.ts";
+import type { TenantClosure } from "../../domain/catalogue.ts";
+import { BackupError } from "../../domain/errors.ts";
+import type { SchemaDescription } from "../../domain/schema.ts";
+import { quoteTable } from "../../domain/sql-quoting.ts";
+import type { HeldSnapshot, SnapshotReference } from "../../ports/source-database.ts";
+import { openConnection, type SourceConnection } from "./connection.ts";
+import { mapPostgresError } from "./map-error.ts";
+import { readSchema } from "./read-schema.ts";
+
+const maxTries = 5;
+
+interface HoldOptions {
+  readonly url: string;
+  readonly applicationName: string;
+  readonly lockTimeoutMs: number;
+  readonly schemas: readonly string[];
+  readonly classify: (schema: SchemaDescription) => TenantClosure;
+  /** Counts sessions that wait behind this backend, on a connection of its own. */
+  readonly countBlocked: (backend: string) => Promise<number>;
+}
+
+export async function holdSnapshot(options: HoldOptions): Promise<HeldSnapshot> {
+  const connection = await openConnection(options.url, options.applicationName);
+  try {
+    for (let attempt = 1; attempt <= maxTries; attempt++) {
+      const held = await tryHold(connection, options);
+      if (held !== null) return held;
+    }
+    throw new BackupError("SchemaChanging", "The schema changed each time that it was read; try again when the migration is over.");
+  } catch (error) {
+    await connection.close();
+    throw mapPostgresError(error, "taking the snapshot");
+  }
+}
+
+/** Null when the schema changed between reading and locking it. */
+async function tryHold(connection: SourceConnection, options: HoldOptions): Promise<HeldSnapshot | null> {
+  const { client } = connection;
+  const before = await readSchema(client, options.schemas);
+  const closure = options.classify(before);
+  const tables = closure.tables.map(({ table }) => quoteTable(table)).join(", ");
+  await client.query(
+    `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = ${options.lockTimeoutMs}; ` +
+      `LOCK TABLE ${tables} IN ACCESS SHARE MODE; SET LOCAL lock_timeout = 0`,
+  );
+  const reference = await exportSnapshot(connection);
+  const schema = await readSchema(client, options.schemas);
+  if (canonicalSchema(schema) !== canonicalSchema(before)) {
+    await client.query("ROLLBACK");
+    return null;
+  }
+  const { backend, ...rest } = reference;
+  return {
+    reference: rest,
+    schema,
+    closure,
+    lost: connection.lost,
+    countBlockedSessions: () => options.countBlocked(backend),
+    release: () => connection.close(),
+  };
+}
+
+async function exportSnapshot({ client }: SourceConnection): Promise<SnapshotReference & { backend: string }> {
+  const { rows } = await client.query<Record<string, string>>(`
+    SELECT pg_export_snapshot() AS name, pg_backend_pid()::text AS backend,
+      to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "takenAt",
+      current_database() AS "databaseName", current_setting('server_version') AS "serverVersion",
+      pg_snapshot_xmin(pg_current_snapshot())::text AS "oldestTransaction",
+      CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text AS lsn,
+      (SELECT oid FROM pg_database WHERE datname = current_database())::text AS "databaseOid",
+      (has_function_privilege('pg_control_system()', 'EXECUTE') AND has_function_privilege('pg_control_checkpoint()', 'EXECUTE'))::text AS identified`);
+  const row = rows[0] as Record<string, string>;
+  const identity = { systemIdentifier: `database ${row["databaseOid"]}`, timeline: "unknown" };
+  if (row["identified"] === "true") {
+    const answer = await client.query<Record<string, string>>(
+      `SELECT (SELECT system_identifier FROM pg_control_system())::text AS "systemIdentifier", (SELECT timeline_id FROM pg_control_checkpoint())::text AS timeline`,
+    );
+    Object.assign(identity, answer.rows[0]);
+  }
+  const text = (name: string): string => row[name] ?? "";
+  return {
+    name: text("name"),
+    backend: text("backend"),
+    lsn: row["lsn"] ?? null,
+    takenAt: text("takenAt"),
+    databaseName: text("databaseName"),
+    serverVersion: text("serverVersion"),
+    oldestTransaction: text("oldestTransaction"),
+    ...identity,
+  };
+}

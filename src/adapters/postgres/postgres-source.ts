@@ -1,0 +1,71 @@
+// The source database on Postgres. Flow: held-snapshot opens the moment, snapshot-reader reads it, connection pins the
+// settings, map-error names what goes wrong. Nothing here writes.
+import { Pool } from "pg";
+import { quoteIdentifier, quoteTable } from "../../domain/sql-quoting.ts";
+import type { SourceDatabase } from "../../ports/source-database.ts";
+import { openConnection } from "./connection.ts";
+import { holdSnapshot } from "./held-snapshot.ts";
+import { mapPostgresError } from "./map-error.ts";
+import { readSchema } from "./read-schema.ts";
+import { importSnapshot } from "./snapshot-reader.ts";
+
+export interface PostgresSourceOptions {
+  readonly url: string;
+  readonly applicationName?: string;
+  /** How long to wait for the tables' locks before giving way. */
+  readonly lockTimeoutMs?: number;
+}
+
+export function createPostgresSource({ url, applicationName = "wedsync-backup", lockTimeoutMs = 10_000 }: PostgresSourceOptions): SourceDatabase {
+  const watchers = new Pool({ connectionString: url, application_name: `${applicationName} watch`, max: 1, idleTimeoutMillis: 10_000 });
+  watchers.on("error", () => {}); // an idle connection that ends is replaced when it is needed again
+
+  return {
+    description: describeUrl(url),
+    async readSchema(schemas) {
+      const connection = await openConnection(url, applicationName);
+      try {
+        return await readSchema(connection.client, schemas);
+      } finally {
+        await connection.close();
+      }
+    },
+    holdSnapshot: (schemas, classify) =>
+      holdSnapshot({
+        url,
+        applicationName,
+        lockTimeoutMs,
+        schemas,
+        classify,
+        async countBlocked(backend) {
+          const sql = "SELECT count(*)::int AS blocked FROM pg_stat_activity WHERE $1::int = ANY (pg_blocking_pids(pid))";
+          try {
+            const { rows } = await watchers.query<{ blocked: number }>(sql, [backend]);
+            return rows[0]?.blocked ?? 0;
+          } catch (error) {
+            throw mapPostgresError(error, "looking for sessions that wait behind the backup");
+          }
+        },
+      }),
+    importSnapshot: (reference) => importSnapshot(url, applicationName, reference),
+    async listOrganizations({ table, key }) {
+      const connection = await openConnection(url, applicationName);
+      try {
+        const column = quoteIdentifier(key);
+        const { rows } = await connection.client.query<{ id: string }>(`SELECT ${column}::text AS id FROM ${quoteTable(table)} ORDER BY ${column}`);
+        return rows.map((row) => row.id);
+      } catch (error) {
+        throw mapPostgresError(error, "listing the organizations");
+      } finally {
+        await connection.close();
+      }
+    },
+    close: () => watchers.end(),
+  };
+}
+
+/** Without user and password. */
+export function describeUrl(url: string): string {
+  const { hostname, port, pathname } = new URL(url);
+  return `Postgres ${decodeURIComponent(pathname.slice(1))} at ${hostname}:${port === "" ? "5432" : port}`;
+}

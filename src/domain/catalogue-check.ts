@@ -1,0 +1,57 @@
+// Whether a catalogue fits a schema: everything that is wrong, at once.
+import type { Catalogue } from "./catalogue.ts";
+import type { SchemaDescription, TableName } from "./schema.ts";
+
+export interface CatalogueProblem {
+  readonly code: "CatalogueTableMissing" | "CatalogueInvalid";
+  readonly message: string;
+}
+
+export function checkCatalogue(schema: SchemaDescription, catalogue: Catalogue): CatalogueProblem[] {
+  const tables = new Map(schema.tables.map((table) => [table.name, table]));
+  const problems: CatalogueProblem[] = [];
+  const missing = (message: string): void => void problems.push({ code: "CatalogueTableMissing", message });
+  const invalid = (message: string): void => void problems.push({ code: "CatalogueInvalid", message });
+
+  const needTable = (table: TableName, use: string): boolean => {
+    if (tables.has(table)) return true;
+    missing(`${use}: the database has no table ${table}`);
+    return false;
+  };
+  const needColumn = (table: TableName, column: string, use: string): void => {
+    if (needTable(table, use) && !tables.get(table)?.columns.some((each) => each.name === column)) {
+      missing(`${use}: ${table} has no column ${column}`);
+    }
+  };
+
+  needColumn(catalogue.root.table, catalogue.root.key, "root");
+  for (const { name, tables: names } of catalogue.dataSets) for (const table of names) needTable(table, `data set ${name}`);
+  for (const [table, column] of Object.entries(catalogue.organizationColumns)) needColumn(table, column, "organization column");
+  for (const { table, column } of catalogue.media) needColumn(table, column, "media");
+  for (const { table, column } of catalogue.omittedColumns) {
+    needColumn(table, column, "omitted column");
+    if (tables.get(table)?.primaryKey.includes(column)) invalid(`omitted column: ${table}.${column} is part of the primary key`);
+  }
+  for (const { table } of catalogue.references) needTable(table, "reference");
+  for (const { table } of catalogue.exclusions) needTable(table, "exclusion");
+  for (const { table, typeColumn, idColumn, targets } of catalogue.polymorphic) {
+    needColumn(table, typeColumn, "polymorphic");
+    needColumn(table, idColumn, "polymorphic");
+    for (const target of Object.values(targets)) {
+      if (needTable(target, `polymorphic ${table}`) && tables.get(target)?.primaryKey.length !== 1) {
+        invalid(`polymorphic ${table}: ${target} needs a primary key of one column`);
+      }
+    }
+  }
+
+  const places = new Map<TableName, string[]>();
+  const place = (table: TableName, where: string): void => void places.set(table, [...(places.get(table) ?? []), where]);
+  for (const { name, tables: names } of catalogue.dataSets) for (const table of names) place(table, `data set ${name}`);
+  for (const { table } of catalogue.references) place(table, "references");
+  for (const { table } of catalogue.exclusions) place(table, "exclusions");
+  for (const [table, where] of places) if (where.length > 1) invalid(`${table} is listed more than once: ${where.join(", ")}`);
+  if (!places.get(catalogue.root.table)?.some((where) => where.startsWith("data set"))) invalid(`the root ${catalogue.root.table} is in no data set`);
+  const covered = new Set(catalogue.dataSets.flatMap((dataSet) => dataSet.tables));
+  for (const { table } of catalogue.media) if (!covered.has(table)) invalid(`media: ${table} is in no data set`);
+  return problems;
+}
