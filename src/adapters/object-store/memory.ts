@@ -1,0 +1,44 @@
+// Objects in memory, for tests of what lies above the store.
+import { BackupError } from "../../domain/errors.ts";
+import type { ObjectStore } from "../../ports/object-store.ts";
+import { checkKey } from "./check-key.ts";
+
+export interface MemoryStore extends ObjectStore {
+  /** The stored bytes themselves, for tests that damage them. */
+  readonly objects: Map<string, Buffer>;
+}
+
+export function createMemoryStore(): MemoryStore {
+  const objects = new Map<string, Buffer>();
+  const modifiedAt = new Date();
+  return {
+    description: "memory",
+    objects,
+    async create(key, body, { signal } = {}) {
+      checkKey(key);
+      signal?.throwIfAborted();
+      if (objects.has(key)) throw new BackupError("ObjectExists", `memory: ${key} exists`, { object: key });
+      objects.set(key, Buffer.from(body));
+    },
+    async read(key, { range } = {}) {
+      checkKey(key);
+      const bytes = objects.get(key);
+      if (bytes === undefined) throw new BackupError("ObjectMissing", `memory: ${key} is not there`, { object: key });
+      return Buffer.from(range === undefined ? bytes : bytes.subarray(range.offset, range.offset + range.length));
+    },
+    async stat(key) {
+      checkKey(key);
+      const bytes = objects.get(key);
+      return bytes === undefined ? null : { key, sizeBytes: bytes.length, modifiedAt };
+    },
+    async *list(prefix) {
+      for (const key of [...objects.keys()].sort()) {
+        if (key.startsWith(prefix)) yield { key, sizeBytes: objects.get(key)?.length ?? 0, modifiedAt };
+      }
+    },
+    async delete(keys) {
+      for (const key of keys) objects.delete(key);
+    },
+    async close() {},
+  };
+}
