@@ -1,0 +1,108 @@
+// Makes sample weddings: the schema, any number of organizations of any size, and their photo files. Deterministic from
+// the seed; written by COPY. Flow: rows of one organization are made as COPY text per table, and flushed when large.
+import { mkdir, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { finished } from "node:stream/promises";
+import { Client } from "pg";
+import { from as copyFrom } from "pg-copy-streams";
+import { makePhoto } from "./photo.ts";
+import { OrganizationRows, columnsOf, tableOrder, type TableText } from "./organization-rows.ts";
+import { Random } from "./random.ts";
+
+export interface SampleSize {
+  readonly organizations: number;
+  readonly weddingsPerOrganization: number;
+  readonly guestsPerWedding: number;
+  readonly messagesPerWedding: number;
+  readonly photosPerWedding: number;
+  readonly photoBytes: number;
+  /** Multiplies the weddings of the first organization. */
+  readonly bigFactor: number;
+}
+
+export const samplePresets = {
+  demo: { organizations: 3, weddingsPerOrganization: 2, guestsPerWedding: 80, messagesPerWedding: 150, photosPerWedding: 12, photoBytes: 60_000, bigFactor: 1 },
+  test: { organizations: 3, weddingsPerOrganization: 1, guestsPerWedding: 30, messagesPerWedding: 40, photosPerWedding: 3, photoBytes: 9_000, bigFactor: 1 },
+  bench: { organizations: 200, weddingsPerOrganization: 4, guestsPerWedding: 210, messagesPerWedding: 420, photosPerWedding: 0, photoBytes: 0, bigFactor: 170 },
+} as const satisfies Record<string, SampleSize>;
+
+export interface SampleOptions extends SampleSize {
+  readonly databaseUrl: string;
+  /** Where the photos go; null = rows name files that are not made. */
+  readonly mediaDir: string | null;
+  readonly seed: number;
+}
+
+export interface SampleResult {
+  readonly organizationIds: readonly string[];
+  readonly rows: number;
+  readonly copyBytes: number;
+  readonly files: number;
+}
+
+const flushBytes = 8 * 1024 * 1024;
+
+export async function createSampleSchema(databaseUrl: string): Promise<void> {
+  const client = new Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    await client.query(await readFile(new URL("./schema.sql", import.meta.url), "utf8"));
+    await client.query("INSERT INTO currencies VALUES ('EUR', 'Euro', 2), ('GBP', 'Pound sterling', 2), ('JPY', 'Yen', 0)");
+  } finally {
+    await client.end();
+  }
+}
+
+export async function generateSampleWeddings(options: SampleOptions): Promise<SampleResult> {
+  const client = new Client({ connectionString: options.databaseUrl });
+  await client.connect();
+  const organizationIds: string[] = [];
+  let rows = 0;
+  let copyBytes = 0;
+  let files = 0;
+  try {
+    // The circle weddings → guests is written in any order; foreign keys hold by construction and are checked by tests.
+    await client.query("BEGIN; SET CONSTRAINTS ALL DEFERRED");
+    for (let index = 0; index < options.organizations; index++) {
+      const random = new Random(options.seed * 1_000_003 + index);
+      const weddings = options.weddingsPerOrganization * (index === 0 ? options.bigFactor : 1);
+      const organization = new OrganizationRows(random, index);
+      organizationIds.push(organization.id);
+      for (let number = 0; number < weddings; number++) {
+        organization.addWedding(options, number);
+        if (organization.bytes > flushBytes) copyBytes += await flush(client, organization.take());
+      }
+      copyBytes += await flush(client, organization.take());
+      rows += organization.rows;
+      if (options.mediaDir !== null) {
+        for (const path of organization.paths) await writePhoto(join(options.mediaDir, path), random, options.photoBytes);
+        files += organization.paths.length;
+      }
+    }
+    await client.query("COMMIT");
+    await client.query("ANALYZE");
+  } finally {
+    await client.end();
+  }
+  return { organizationIds, rows, copyBytes, files };
+}
+
+async function flush(client: Client, tables: ReadonlyMap<string, TableText>): Promise<number> {
+  let bytes = 0;
+  for (const table of tableOrder) {
+    const text = tables.get(table)?.join("") ?? "";
+    if (text === "") continue;
+    const body = Buffer.from(text);
+    const stream = client.query(copyFrom(`COPY ${table} (${columnsOf[table]}) FROM STDIN`));
+    stream.end(body);
+    await finished(stream);
+    bytes += body.length;
+  }
+  return bytes;
+}
+
+async function writePhoto(path: string, random: Random, sizeBytes: number): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, makePhoto(random, sizeBytes));
+}
