@@ -8,6 +8,8 @@ import { noFigures, Stopwatch } from "./stopwatch.ts";
 
 /** zstd and upload work best on 8 MiB packs, which 32 MiB of rows become; a task each for less costs more than it gives. */
 export const batchBytes = 32 * 1024 * 1024;
+/** Estimates know nothing of files; a small organization with its photos should still be one batch. */
+const leastBatchBytes = 8 * 1024 * 1024;
 
 export async function collectBatch(bench: Bench, key: BatchKey): Promise<CollectedBatch> {
   const session = bench.session(key);
@@ -30,7 +32,7 @@ async function collectInTurn(bench: Bench, session: BackupSession, number: numbe
   const context = Context.current();
   const { collector } = session;
   if (collector === null) throw new BackupError("Internal", "The session has no collector.");
-  const limit = Math.min(batchBytes, Math.max(1024 * 1024, session.parts.estimatedBytes * 2));
+  const limit = Math.min(batchBytes, Math.max(leastBatchBytes, session.parts.estimatedBytes * 2));
   const reservation = await bench.reserve(limit, context.cancellationSignal);
   const reading = new Stopwatch();
   const ofFiles = new Stopwatch();
