@@ -1,5 +1,5 @@
 // Search attributes: how an operator finds runs in the Temporal Web UI. Opaque ids only; they are never encrypted.
-import { type Connection } from "@temporalio/client";
+import type { Client } from "@temporalio/client";
 import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } from "@temporalio/common";
 import { BackupError } from "../domain/errors.ts";
 
@@ -19,7 +19,7 @@ export function searchAttributesOf(values: { organizationId: string; policyId: s
 const keywordType = 2;
 
 /** Adds what is missing. @throws TemporalUnavailable when something is missing and the server won't let us add it. */
-export async function ensureSearchAttributes(connection: Connection, namespace: string): Promise<void> {
+export async function ensureSearchAttributes({ connection }: Client, namespace: string): Promise<void> {
   const known = await connection.operatorService.listSearchAttributes({ namespace });
   const missing = searchAttributeNames.filter((name) => known.customAttributes?.[name] === undefined);
   if (missing.length === 0) return;

@@ -1,0 +1,121 @@
+// wedsync-backup backup: asks Temporal for backups and follows them.
+import type { Client } from "@temporalio/client";
+import { cancelBackup, followBackup, requestBackup, type StartedBackup } from "../client/start-backup.ts";
+import type { BackupOutcome, ProofLevel } from "../domain/backup-request.ts";
+import { BackupError, type ErrorCode } from "../domain/errors.ts";
+import type { BackupProgress } from "../domain/progress.ts";
+import { bytes, number, rate, seconds, table, usage } from "./output.ts";
+import type { Session } from "./session.ts";
+
+export interface BackupOptions {
+  readonly organization?: string[];
+  readonly all?: boolean;
+  readonly dataSet?: string[];
+  readonly proof: ProofLevel;
+  readonly wait: boolean;
+}
+
+export interface FailedRun {
+  readonly organizationId: string;
+  readonly error: { readonly code: ErrorCode; readonly message: string };
+}
+
+/** Runs at a time; each holds a snapshot on the source. */
+const concurrency = 4;
+
+export async function runBackup(session: Session, options: BackupOptions): Promise<number> {
+  if ((options.organization === undefined) === (options.all !== true)) throw usage("Say --organization ID (once or more), or --all.");
+  const client = await session.client();
+  // Where nobody runs a worker for this folder or cluster, the command brings its own.
+  if (session.stack !== null) await session.startWorker();
+  const ids = options.organization ?? (await (await session.source()).listOrganizations((await session.catalogue()).root));
+  const dataSets = options.dataSet ?? null;
+  if (!options.wait) {
+    const started: ({ organizationId: string } & StartedBackup)[] = [];
+    for (const organizationId of ids) started.push({ organizationId, ...(await requestBackup(client, { organizationId, dataSets, proof: options.proof, trigger: "cli", requestedBy: "cli" })) });
+    session.output.result(started, () => started.map((run) => `${run.organizationId}: ${run.joined ? "already running" : "started"} as ${run.backupId}`).join("\n"));
+    return 0;
+  }
+  const runs = await backUpAll(session, client, ids, { dataSets, proof: options.proof });
+  session.output.result(ids.length === 1 ? runs[0] : runs, () => describeRuns(runs));
+  return exitCodeOf(runs);
+}
+
+export async function backUpAll(
+  session: Session,
+  client: Client,
+  ids: readonly string[],
+  asked: { dataSets: readonly string[] | null; proof: ProofLevel },
+): Promise<(BackupOutcome | FailedRun)[]> {
+  const results: (BackupOutcome | FailedRun)[] = [];
+  const active = new Map<string, StartedBackup>();
+  const restore = cancelOnInterrupt(session, client, active);
+  let next = 0;
+  const work = async (): Promise<void> => {
+    for (let index = next++; index < ids.length; index = next++) {
+      const organizationId = ids[index] as string;
+      try {
+        const started = await requestBackup(client, { organizationId, trigger: "cli", requestedBy: "cli", ...asked });
+        if (started.joined) session.output.say(`${organizationId}: a backup was under way already; following it`);
+        active.set(organizationId, started);
+        results[index] = await followBackup(client, started, (progress) => session.output.progress(describeProgress(organizationId, progress, ids.length, results)));
+      } catch (error) {
+        if (!(error instanceof BackupError)) throw error;
+        results[index] = { organizationId, error: { code: error.code, message: error.message } };
+      } finally {
+        active.delete(organizationId);
+      }
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: Math.min(concurrency, ids.length) }, work));
+  } finally {
+    restore();
+  }
+  return results;
+}
+
+/** The first Ctrl-C cancels the runs and waits for them to clean up; the second leaves them to Temporal. */
+function cancelOnInterrupt(session: Session, client: Client, active: ReadonlyMap<string, StartedBackup>): () => void {
+  const onInterrupt = (): void => {
+    session.output.say("cancelling; once more to leave the runs to Temporal");
+    for (const started of active.values()) void cancelBackup(client, started).catch(() => {}); // a run that just ended can't be cancelled
+    process.once("SIGINT", () => process.exit(130));
+  };
+  process.once("SIGINT", onInterrupt);
+  return () => void process.removeListener("SIGINT", onInterrupt);
+}
+
+function describeProgress(organizationId: string, progress: BackupProgress, total: number, results: readonly unknown[]): string {
+  const place = total > 1 ? `[${results.filter(Boolean).length}/${total}] ` : "";
+  const left = progress.secondsLeft === null ? "" : `, ${progress.secondsLeft} s left`;
+  return `${place}${organizationId} ${progress.stage} ${progress.percent} %, ${number(progress.rows)} rows, ${bytes(progress.rawBytes)}, ${bytes(progress.bytesPerSecond)}/s${left}`;
+}
+
+export const isFailed = (run: BackupOutcome | FailedRun): run is FailedRun => "error" in run;
+
+export function describeRuns(runs: readonly (BackupOutcome | FailedRun)[]): string {
+  const rows = runs.map((run) => {
+    if (isFailed(run)) return [run.organizationId, "failed", "", "", "", "", "", run.error.code];
+    const read = run.rawBytes - run.reusedBytes;
+    return [
+      run.organizationId,
+      run.status,
+      `${number(run.rows)} in ${run.tables}`,
+      `${run.files}${run.missingFiles > 0 ? ` (+${run.missingFiles} missing)` : ""}`,
+      `${bytes(run.rawBytes)} → ${bytes(run.storedBytes)}`,
+      run.reusedBytes > 0 ? bytes(run.reusedBytes) : "-",
+      `${seconds(run.durationMs)}, ${rate(read, run.sealedAfterMs)}`,
+      run.proof,
+    ];
+  });
+  const failures = runs.filter(isFailed).map((run) => `${run.organizationId}: ${run.error.code}: ${run.error.message}`);
+  const drawn = table(["organization", "result", "rows in tables", "files", "read → stored", "known already", "time", "proof"], rows);
+  return failures.length === 0 ? drawn : `${drawn}\n${failures.join("\n")}`;
+}
+
+export function exitCodeOf(runs: readonly (BackupOutcome | FailedRun)[]): number {
+  const failed = runs.find(isFailed);
+  if (failed !== undefined) return new BackupError(failed.error.code, "").kind.exitCode;
+  return runs.some((run) => !isFailed(run) && run.status === "incomplete") ? new BackupError("BackupIncomplete", "").kind.exitCode : 0;
+}

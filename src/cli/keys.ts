@@ -1,0 +1,24 @@
+// wedsync-backup keys: make, rotate, and hand out the key that verifies but can't read.
+import { randomBytes } from "node:crypto";
+import { usage } from "./output.ts";
+import type { Session } from "./session.ts";
+
+export function runGenerateKey(session: Session): number {
+  const key = randomBytes(32).toString("base64");
+  session.output.result({ key }, () => key);
+  session.output.say("Keep a copy in a safe place: without it no backup can be read. Set it as BACKUP_ENCRYPTION_KEY.");
+  return 0;
+}
+
+export async function runVerificationKey(session: Session, options: { organization: string }): Promise<number> {
+  const key = (await (await session.repository()).openVault(options.organization)).exportVerificationKey();
+  session.output.result({ organizationId: options.organization, verificationKey: key }, () => key);
+  return 0;
+}
+
+export async function runRotateKey(session: Session, newKey: string | undefined): Promise<number> {
+  if (newKey === undefined) throw usage("Set BACKUP_NEW_ENCRYPTION_KEY to the new key; BACKUP_ENCRYPTION_KEY stays the present one.");
+  const { organizations } = await (await session.repository()).rotateRootKey(newKey);
+  session.output.result({ organizations }, () => `${organizations} organization keys are wrapped by the new key; no backup was rewritten. Set BACKUP_ENCRYPTION_KEY to the new key now.`);
+  return 0;
+}

@@ -1,0 +1,181 @@
+// The command line. Parses, opens a session, runs one verb, closes, exits. The only file here that reads process.env.
+import { Command, CommanderError, Option } from "commander";
+import { parseConfig } from "../config/config.ts";
+import { migrateControlTables } from "../control/migrate.ts";
+import { BackupError } from "../domain/errors.ts";
+import { cacheFolder } from "../local/cache-folder.ts";
+import { runBackup, type BackupOptions } from "./backup.ts";
+import { runCheckCatalogue, runShowCatalogue, runSuggestCatalogue } from "./catalogue.ts";
+import { runDoctor } from "./doctor.ts";
+import { runGenerateKey, runRotateKey, runVerificationKey } from "./keys.ts";
+import { runList, runShow } from "./list.ts";
+import { createOutput, reportError } from "./output.ts";
+import {
+  runDeletePolicy,
+  runListPolicies,
+  runPausePolicy,
+  runPreviewPolicy,
+  runPutPolicy,
+  runReconcilePolicies,
+  runTriggerPolicy,
+  type PutPolicyOptions,
+} from "./policy.ts";
+import { runRecover } from "./recover.ts";
+import { Session, toolVersion } from "./session.ts";
+import { runVerify } from "./verify.ts";
+
+const environment = process.env;
+const json = (): boolean => program.opts<{ json?: boolean }>().json === true;
+
+/** Opens a session around a verb; whatever happens, it is closed, and the exit code is the error table's. */
+function run<Parameters extends unknown[]>(verb: (session: Session, ...parameters: Parameters) => Promise<number> | number) {
+  return async (...parameters: [...Parameters, Command]): Promise<void> => {
+    const output = createOutput({ json: json() });
+    let session: Session | null = null;
+    try {
+      session = new Session(parseConfig(environment, { cwd: process.cwd() }), output, cacheFolder(environment));
+      for (const warning of session.config.warnings) output.say(`warning: ${warning}`);
+      process.exitCode = await verb(session, ...(parameters as unknown as Parameters));
+    } catch (error) {
+      process.exitCode = reportError(error, { json: json() });
+    } finally {
+      await session?.close();
+    }
+    process.exit();
+  };
+}
+
+export const program = new Command("wedsync-backup")
+  .description("Backs up, verifies and recovers one organization of a shared, live Postgres.")
+  .version(toolVersion)
+  .option("--json", "one JSON document on stdout, nothing else there")
+  .showSuggestionAfterError()
+  .exitOverride()
+  .addHelpText("after", "\nExamples:\n  wedsync-backup backup --all\n  wedsync-backup list\n  wedsync-backup recover latest --organization ID --to ./recovered\n");
+
+const proofOption = () => new Option("--proof <level>", "how the backup is proven when it is made").choices(["none", "integrity", "content"]).default("content");
+const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
+
+program.commandsGroup("Run:");
+program
+  .command("up")
+  .description("start everything on this machine, back up every organization, keep running (npm start)")
+  .option("--once", "back up and restore-test every organization, print a summary, end", false)
+  .action(run(async (session, options: { once: boolean }) => (await import("./up.ts")).runUp(session, options)));
+program
+  .command("worker")
+  .description("run workflows and activities until stopped")
+  .action(run(async (session) => (await import("./worker.ts")).runWorker(session)));
+program
+  .command("api")
+  .description("serve the facade (health only for now)")
+  .action(run(async (session) => (await import("./api.ts")).runApi(session)));
+program
+  .command("migrate")
+  .description("make or update the control tables (schema backup)")
+  .action(
+    run(async (session) => {
+      await session.servers();
+      const applied = await migrateControlTables(session.controlUrl);
+      session.output.result({ applied }, () => (applied.length === 0 ? "the control tables are up to date" : `applied ${applied.join(", ")}`));
+      return 0;
+    }),
+  );
+program.command("doctor").description("show whether a backup would work").action(run((session) => runDoctor(session)));
+
+program.commandsGroup("Back up:");
+program
+  .command("backup")
+  .description("back up one organization, several, or all")
+  .option("-o, --organization <id>", "which one (may be given again)", collect)
+  .option("--all", "every organization")
+  .option("--data-set <name>", "only this data set (may be given again)", collect)
+  .addOption(proofOption())
+  .option("--no-wait", "start and return")
+  .action(run((session, options: BackupOptions) => runBackup(session, options)));
+const policy = program.command("policy").description("backups on a schedule");
+policy
+  .command("create")
+  .description("create a policy, or change the one of this name")
+  .requiredOption("-o, --organization <id>")
+  .requiredOption("--cron <line>", "five fields, such as '0 2 * * *'")
+  .option("--name <name>", "", "nightly")
+  .option("--time-zone <zone>", "", "UTC")
+  .option("--jitter <seconds>", "spread starts over so many seconds", "300")
+  .option("--catchup <seconds>", "catch up a missed run of at most this age", "21600")
+  .option("--data-set <name>", "only this data set (may be given again)", collect)
+  .addOption(proofOption())
+  .action(run((session, options: PutPolicyOptions) => runPutPolicy(session, options)));
+policy.command("list").description("policies and when they run next").option("-o, --organization <id>").action(run((session, options: { organization?: string }) => runListPolicies(session, options)));
+policy.command("pause <id>").description("stop running it").action(run((session, id: string) => runPausePolicy(session, id, true)));
+policy.command("resume <id>").description("run it again").action(run((session, id: string) => runPausePolicy(session, id, false)));
+policy.command("trigger <id>").description("run it now").action(run((session, id: string) => runTriggerPolicy(session, id)));
+policy.command("delete <id>").description("remove it; its backups stay").action(run((session, id: string) => runDeletePolicy(session, id)));
+policy.command("reconcile").description("make Temporal's schedules equal the policies").action(run((session) => runReconcilePolicies(session)));
+policy
+  .command("preview <cron>")
+  .description("say in words and times what a cron line means")
+  .option("--time-zone <zone>", "", "UTC")
+  .action(run((session, cron: string, options: { timeZone: string }) => runPreviewPolicy(session, cron, options)));
+
+program.commandsGroup("Look, prove, recover (needs the bucket and the key alone):");
+program.command("list").description("backups").option("-o, --organization <id>").action(run((session, options: { organization?: string }) => runList(session, options)));
+program
+  .command("show <backup>")
+  .description("one backup: an id, a number, or latest")
+  .option("-o, --organization <id>")
+  .action(run((session, backup: string, options: { organization?: string }) => runShow(session, backup, options)));
+program
+  .command("verify [backup]")
+  .description("prove stored backups; integrity also with BACKUP_VERIFICATION_KEY alone")
+  .option("-o, --organization <id>")
+  .addOption(new Option("--level <level>").choices(["integrity", "content"]).default("integrity"))
+  .action(
+    run((session, backup: string | undefined, options: { organization?: string; level: "integrity" | "content" }) =>
+      runVerify(session, backup, { ...options, verificationKey: environment["BACKUP_VERIFICATION_KEY"] }),
+    ),
+  );
+program
+  .command("recover <backup>")
+  .description("recover one backup into files or an empty database")
+  .option("-o, --organization <id>")
+  .option("--to <folder>", "COPY text, schema, files, manifest")
+  .option("--to-database <url>", "an empty Postgres database (or RECOVER_DATABASE_URL, which hides the password from other users)")
+  .action(
+    run((session, backup: string, options: { organization?: string; to?: string; toDatabase?: string }) =>
+      runRecover(session, backup, { ...options, toDatabase: options.toDatabase ?? environment["RECOVER_DATABASE_URL"] }),
+    ),
+  );
+const keys = program.command("keys").description("keys");
+keys.command("generate").description("print a new encryption key").action(run((session) => runGenerateKey(session)));
+keys.command("rotate").description("wrap all organization keys by BACKUP_NEW_ENCRYPTION_KEY").action(run((session) => runRotateKey(session, environment["BACKUP_NEW_ENCRYPTION_KEY"])));
+keys
+  .command("verification")
+  .description("print an organization's verification key: it proves, and can't read")
+  .requiredOption("-o, --organization <id>")
+  .action(run((session, options: { organization: string }) => runVerificationKey(session, options)));
+
+program.commandsGroup("Your schema:");
+const catalogue = program.command("catalogue").description("how tables belong to organizations");
+catalogue.command("show").description("every table and its role").action(run((session) => runShowCatalogue(session)));
+catalogue.command("check").description("whether the catalogue fits the database").action(run((session) => runCheckCatalogue(session)));
+catalogue
+  .command("suggest")
+  .description("print a first catalogue for any schema")
+  .requiredOption("--root <table>", "the tenants' table, as schema.table")
+  .option("--schema <name>", "schemas to look at (may be given again; default: the root's)", collect)
+  .action(run((session, options: { root: string; schema?: string[] }) => runSuggestCatalogue(session, options)));
+
+export async function main(parameters: readonly string[]): Promise<void> {
+  try {
+    await program.parseAsync([...parameters], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Help and version are no errors; commander has printed what is wrong with the others.
+    if (error.exitCode === 0) return;
+    if (json()) reportError(new BackupError("UsageInvalid", error.message), { json: true });
+    process.exitCode = 2;
+  }
+}
+
+if (import.meta.main) await main(process.argv.slice(2));

@@ -1,0 +1,104 @@
+// wedsync-backup policy: backups on a schedule.
+import { applyPolicySchedule, describePolicySchedule, reconcilePolicySchedules, removePolicySchedule, triggerPolicy } from "../client/policy-schedules.ts";
+import { previewSchedule } from "../client/preview-schedule.ts";
+import { deletePolicy, getPolicy, listPolicies, putPolicy, setPolicyPaused } from "../control/policies.ts";
+import { BackupError } from "../domain/errors.ts";
+import { scheduleIdOf, type Policy } from "../domain/policy.ts";
+import { table } from "./output.ts";
+import type { Session } from "./session.ts";
+
+export interface PutPolicyOptions {
+  readonly organization: string;
+  readonly name: string;
+  readonly cron: string;
+  readonly timeZone: string;
+  readonly jitter: string;
+  readonly catchup: string;
+  readonly proof: Policy["proof"];
+  readonly dataSet?: string[];
+}
+
+export async function runPutPolicy(session: Session, options: PutPolicyOptions): Promise<number> {
+  const preview = previewSchedule(options.cron, options.timeZone);
+  const [control, client, source, catalogue] = [await session.control(), await session.client(), await session.source(), await session.catalogue()];
+  const known = await source.listOrganizations(catalogue.root);
+  if (!known.includes(options.organization)) throw new BackupError("OrganizationNotFound", `There is no organization ${options.organization}.`);
+  const policy = await putPolicy(control, {
+    organizationId: options.organization,
+    name: options.name,
+    cron: options.cron,
+    timeZone: options.timeZone,
+    jitterSeconds: wholeNumber("--jitter", options.jitter, 21_600),
+    catchupSeconds: Math.max(60, wholeNumber("--catchup", options.catchup, 604_800)),
+    proof: options.proof,
+    dataSets: options.dataSet ?? null,
+    paused: false,
+  });
+  const change = await applyPolicySchedule(client, policy);
+  session.output.result({ ...policy, schedule: change, ...preview }, () => `${change} policy ${policy.id}\n${preview.words}\nnext: ${preview.nextRuns.slice(0, 3).join(", ")}`);
+  return 0;
+}
+
+export async function runListPolicies(session: Session, options: { organization?: string }): Promise<number> {
+  const [control, client] = [await session.control(), await session.client()];
+  const policies = await listPolicies(control, options.organization === undefined ? {} : { organizationId: options.organization });
+  const described = await Promise.all(policies.map(async (policy) => ({ ...policy, schedule: await describePolicySchedule(client, policy) })));
+  session.output.result(described, () =>
+    described.length === 0
+      ? "There are no policies. Make one with: wedsync-backup policy create --organization ID --cron '0 2 * * *'"
+      : table(
+          ["policy", "organization", "name", "when", "state", "next run (UTC)"],
+          described.map((each) => [
+            each.id,
+            each.organizationId,
+            each.name,
+            previewSchedule(each.cron, each.timeZone, 1).words,
+            each.schedule === null ? "NO SCHEDULE" : each.paused ? "paused" : "active",
+            each.paused ? "-" : (each.schedule?.nextRuns[0] ?? "-"),
+          ]),
+        ),
+  );
+  return 0;
+}
+
+export async function runPausePolicy(session: Session, id: string, paused: boolean): Promise<number> {
+  const [control, client] = [await session.control(), await session.client()];
+  const policy = await setPolicyPaused(control, id, paused);
+  await applyPolicySchedule(client, policy);
+  session.output.result(policy, () => `${paused ? "paused" : "resumed"} policy ${id}`);
+  return 0;
+}
+
+export async function runDeletePolicy(session: Session, id: string): Promise<number> {
+  const [control, client] = [await session.control(), await session.client()];
+  const policy = await deletePolicy(control, id);
+  await removePolicySchedule(client, scheduleIdOf(policy));
+  session.output.result({ deleted: id }, () => `deleted policy ${id}; its backups stay`);
+  return 0;
+}
+
+export async function runTriggerPolicy(session: Session, id: string): Promise<number> {
+  const [control, client] = [await session.control(), await session.client()];
+  await triggerPolicy(client, await getPolicy(control, id));
+  session.output.result({ triggered: id }, () => `asked for a run of policy ${id}; see: wedsync-backup list`);
+  return 0;
+}
+
+export async function runReconcilePolicies(session: Session): Promise<number> {
+  const [control, client] = [await session.control(), await session.client()];
+  const result = await reconcilePolicySchedules(client, await listPolicies(control));
+  session.output.result(result, () => `${result.applied} schedules are as the policies say; ${result.removed} without a policy were removed`);
+  return 0;
+}
+
+export function runPreviewPolicy(session: Session, cron: string, options: { timeZone: string }): number {
+  const preview = previewSchedule(cron, options.timeZone);
+  session.output.result(preview, () => `${preview.words}\n${preview.nextRuns.join("\n")}`);
+  return 0;
+}
+
+function wholeNumber(name: string, text: string, most: number): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 0 || value > most) throw new BackupError("UsageInvalid", `${name} must be a whole number of seconds, at most ${most}.`);
+  return value;
+}

@@ -1,0 +1,45 @@
+// wedsync-backup recover: an organization out of the bucket, with the key alone. No control tables, no Temporal.
+import { recoverToDatabase } from "../recover/recover-to-database.ts";
+import { recoverToFolder } from "../recover/recover-to-folder.ts";
+import { findBackup } from "./list.ts";
+import { bytes, number, rate, seconds, usage } from "./output.ts";
+import type { Session } from "./session.ts";
+
+interface RecoverOptions {
+  readonly organization?: string;
+  readonly to?: string;
+  readonly toDatabase?: string;
+}
+
+export async function runRecover(session: Session, backup: string, options: RecoverOptions): Promise<number> {
+  const { organization, to, toDatabase } = options;
+  if (to === undefined && toDatabase === undefined) throw usage("Say where to: --to FOLDER, or --to-database URL (or RECOVER_DATABASE_URL in the environment).");
+  const startedMs = performance.now();
+  const { vault, manifest } = await findBackup(session, backup, organization);
+  const onProgress = (progress: { table: string; rows: number; bytes: number }): void =>
+    session.output.progress(`${progress.table}: ${number(progress.rows)} rows, ${bytes(progress.bytes)}`);
+  const recovered = {
+    organizationId: manifest.organizationId,
+    backupId: manifest.backupId,
+    sequence: manifest.sequence,
+    takenAt: manifest.snapshot.takenAt,
+    complete: manifest.complete,
+    folder: to === undefined ? null : await recoverToFolder({ vault, manifest, targetDir: to, onProgress }),
+    database: toDatabase === undefined ? null : await recoverToDatabase({ vault, manifest, databaseUrl: toDatabase, onProgress }),
+    durationMs: 0,
+  };
+  recovered.durationMs = Math.round(performance.now() - startedMs);
+  session.output.result(recovered, () => {
+    const lines = [`recovered backup ${manifest.sequence} of ${manifest.organizationId} as of ${manifest.snapshot.takenAt} in ${seconds(recovered.durationMs)}`];
+    const { folder, database } = recovered;
+    if (folder !== null) lines.push(`  ${folder.folder}: ${folder.tables} tables, ${number(folder.rows)} rows, ${folder.files} files, ${bytes(folder.bytes)}`);
+    if (database !== null) {
+      lines.push(`  database: ${database.tables} tables, ${number(database.rows)} rows, ${bytes(database.bytes)} (${rate(database.bytes, recovered.durationMs)}); row checksums equal, foreign keys valid`);
+      if (manifest.media.files.length > 0) lines.push("  files are recovered with --to FOLDER");
+    }
+    for (const note of (folder ?? database)?.leftOut ?? []) lines.push(`  left out: ${note}`);
+    if (!manifest.complete) lines.push(`  INCOMPLETE: ${manifest.media.missing.length} files were missing when the backup was made`);
+    return lines.join("\n");
+  });
+  return 0;
+}

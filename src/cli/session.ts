@@ -1,0 +1,168 @@
+// What a command works with, opened when it is first asked for and closed at its end: the repository, the source, the
+// control tables, Temporal. Servers that this machine must run are found where `up` runs them, or started for the
+// command's own time.
+import { openMediaSource } from "../adapters/media-source/open-media-source.ts";
+import { openObjectStore } from "../adapters/object-store/open-object-store.ts";
+import { createPostgresSource } from "../adapters/postgres/postgres-source.ts";
+import { connectClient, type ConnectedClient, type TemporalAddress } from "../client/connect.ts";
+import { ensureSearchAttributes } from "../client/search-attributes.ts";
+import type { Config } from "../config/config.ts";
+import { findEncryptionKey } from "../config/encryption-key.ts";
+import { loadCatalogue } from "../config/load-catalogue.ts";
+import { openControlDatabase, type ControlDatabase } from "../control/control-database.ts";
+import { createJobLedger } from "../control/job-ledger.ts";
+import { migrateControlTables } from "../control/migrate.ts";
+import type { Catalogue } from "../domain/catalogue.ts";
+import { BackupError } from "../domain/errors.ts";
+import { findRunningServers, type RunningServers } from "../local/data-folder.ts";
+import { startLocalStack, type LocalStack } from "../local/local-stack.ts";
+import type { MediaSource } from "../ports/media-source.ts";
+import type { ObjectStore } from "../ports/object-store.ts";
+import type { SourceDatabase } from "../ports/source-database.ts";
+import { createOrOpenRepository, openRepository, type Repository } from "../repository/repository.ts";
+import { loadWorkflowBundle } from "../worker/bundle-workflows.ts";
+import type { RunningWorker } from "../worker/run-worker.ts";
+import type { Output } from "./output.ts";
+
+export const toolVersion = "0.1.0";
+
+export class Session {
+  readonly config: Config;
+  readonly output: Output;
+  readonly cacheDir: string;
+  stack: LocalStack | null = null;
+  private running: RunningServers | null = null;
+  private readonly closers: (() => Promise<void>)[] = [];
+  private readonly opened = new Map<string, Promise<unknown>>();
+
+  constructor(config: Config, output: Output, cacheDir: string) {
+    this.config = config;
+    this.output = output;
+    this.cacheDir = cacheDir;
+  }
+
+  /** Starts or finds what this machine must run itself. */
+  async servers(): Promise<void> {
+    await this.once("servers", async () => {
+      const { config, output } = this;
+      if (config.sourceUrl !== null && config.temporal.address !== null) return;
+      this.running = await findRunningServers(config.dataDir);
+      if (this.running !== null) return;
+      output.say("starting the local servers for this command (`npm start` keeps them running)");
+      await this.startStack();
+    });
+  }
+
+  async startStack(): Promise<LocalStack> {
+    const stack = await startLocalStack(this.config, { cacheDir: this.cacheDir, say: (line) => this.output.say(line) });
+    this.stack = stack;
+    this.running = stack;
+    this.opened.set("servers", Promise.resolve());
+    this.closers.push(() => stack.stop());
+    return stack;
+  }
+
+  get sourceUrl(): string {
+    const url = this.config.sourceUrl ?? this.running?.databaseUrl ?? null;
+    if (url === null) throw new BackupError("SourceUnreachable", "There is no source database. Set BACKUP_SOURCE_DATABASE_URL, or run `npm start` for the embedded one.");
+    return url;
+  }
+
+  get controlUrl(): string {
+    return this.config.controlUrl ?? this.sourceUrl;
+  }
+
+  /** The embedded database's photos lie in the data folder. */
+  get mediaUrl(): string | null {
+    return this.config.mediaUrl ?? (this.config.sourceUrl === null ? `${this.config.dataDir}/media` : null);
+  }
+
+  get temporal(): TemporalAddress {
+    const { address, namespace, apiKey, tls } = this.config.temporal;
+    const found = address ?? this.running?.temporalAddress ?? null;
+    if (found === null) throw new BackupError("TemporalUnreachable", "There is no Temporal server. Set TEMPORAL_ADDRESS, or run `npm start`.");
+    return { address: found, namespace, apiKey, tls };
+  }
+
+  store(): Promise<ObjectStore> {
+    return this.keep("store", () => openObjectStore(this.config.storage));
+  }
+
+  /** `create`: an empty bucket becomes a repository; else it must be one. */
+  repository(options: { create: boolean } = { create: false }): Promise<Repository> {
+    return this.once("repository", async () => {
+      const [store, key] = await Promise.all([this.store(), findEncryptionKey(this.config)]);
+      return await (options.create ? createOrOpenRepository(store, key) : openRepository(store, key));
+    });
+  }
+
+  catalogue(): Promise<Catalogue> {
+    return this.once("catalogue", () => loadCatalogue(this.config.cataloguePath));
+  }
+
+  async source(): Promise<SourceDatabase> {
+    await this.servers();
+    return await this.keep("source", async () => createPostgresSource({ url: this.sourceUrl }));
+  }
+
+  async control(): Promise<ControlDatabase> {
+    await this.servers();
+    return await this.keep("control", async () => {
+      await migrateControlTables(this.controlUrl);
+      return openControlDatabase(this.controlUrl);
+    });
+  }
+
+  media(): Promise<MediaSource> {
+    return this.keep("media", () => openMediaSource(this.mediaUrl, this.config.storage));
+  }
+
+  async client(): Promise<ConnectedClient["client"]> {
+    await this.servers();
+    const { client } = await this.keep("client", async () => {
+      const connected = await connectClient(this.temporal);
+      await ensureSearchAttributes(connected.client, this.config.temporal.namespace);
+      return connected;
+    });
+    return client;
+  }
+
+  async startWorker(): Promise<RunningWorker> {
+    const { startWorker } = await import("../worker/run-worker.ts"); // the SDK's core takes half a second to load
+    await this.client();
+    const [source, catalogue, media, repository, control, workflowBundle] = await Promise.all([
+      this.source(),
+      this.catalogue(),
+      this.media(),
+      this.repository({ create: true }),
+      this.control(),
+      loadWorkflowBundle(this.cacheDir),
+    ]);
+    const line = (level: string) => (message: string, fields?: Record<string, unknown>) =>
+      process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`);
+    const log = { info: () => {}, warn: line("warn"), error: line("error") };
+    const dependencies = { source, catalogue, media, repository, ledger: createJobLedger(control), log, toolVersion };
+    const worker = await startWorker({ temporal: this.temporal, workflowBundle, dependencies });
+    this.closers.push(() => worker.stop());
+    return worker;
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.closers.splice(0).reverse()) await close();
+  }
+
+  private async once<T>(name: string, open: () => Promise<T>): Promise<T> {
+    const already = this.opened.get(name) as Promise<T> | undefined;
+    const opening = already ?? open();
+    this.opened.set(name, opening);
+    return await opening;
+  }
+
+  private async keep<T extends { close(): Promise<void> }>(name: string, open: () => Promise<T>): Promise<T> {
+    return await this.once(name, async () => {
+      const resource = await open();
+      this.closers.push(() => resource.close());
+      return resource;
+    });
+  }
+}

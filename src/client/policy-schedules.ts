@@ -1,0 +1,91 @@
+// Temporal's schedules as the control tables want them. The tables are the truth: reconciling creates, updates and
+// removes until both say the same, and may run at any time and any number of times.
+import { type Client, ScheduleAlreadyRunning, ScheduleNotFoundError, ScheduleOverlapPolicy, type ScheduleOptions } from "@temporalio/client";
+import { taskQueues } from "../domain/backup-request.ts";
+import { scheduleIdOf, scheduleIdPrefix, type Policy } from "../domain/policy.ts";
+import { searchAttributesOf } from "./search-attributes.ts";
+
+function scheduleOf(policy: Policy) {
+  const { id, organizationId, name, cron, timeZone, jitterSeconds, catchupSeconds, paused } = policy;
+  const typedSearchAttributes = searchAttributesOf({ organizationId, policyId: id, operation: "policy" });
+  return {
+    spec: { cronExpressions: [cron], timezone: timeZone, jitter: jitterSeconds * 1000 },
+    policies: {
+      // A run of the organization that is still going on is not doubled.
+      overlap: ScheduleOverlapPolicy.SKIP,
+      // The default would catch up a year of missed nights.
+      catchupWindow: catchupSeconds * 1000,
+      // One bad night must not end all backups.
+      pauseOnFailure: false,
+    },
+    state: { paused, note: `policy ${name}, version ${policy.version}` },
+    action: {
+      type: "startWorkflow" as const,
+      workflowType: "runBackupPolicy",
+      workflowId: `backup-policy/${organizationId}/${id}`,
+      taskQueue: taskQueues.control,
+      args: [{ policyId: id, organizationId }],
+      typedSearchAttributes,
+      staticSummary: `policy ${name} of ${organizationId}`,
+    },
+    typedSearchAttributes,
+  };
+}
+
+export async function applyPolicySchedule(client: Client, policy: Policy): Promise<"created" | "updated"> {
+  const wanted = scheduleOf(policy);
+  try {
+    await client.schedule.create({ scheduleId: scheduleIdOf(policy), ...wanted } as ScheduleOptions);
+    return "created";
+  } catch (error) {
+    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+    await client.schedule.getHandle(scheduleIdOf(policy)).update(() => wanted as never);
+    return "updated";
+  }
+}
+
+export async function removePolicySchedule(client: Client, scheduleId: string): Promise<void> {
+  try {
+    await client.schedule.getHandle(scheduleId).delete();
+  } catch (error) {
+    if (!(error instanceof ScheduleNotFoundError)) throw error;
+  }
+}
+
+export async function reconcilePolicySchedules(client: Client, policies: readonly Policy[]): Promise<{ applied: number; removed: number }> {
+  for (const policy of policies) await applyPolicySchedule(client, policy);
+  const wanted = new Set(policies.map(scheduleIdOf));
+  let removed = 0;
+  for await (const { scheduleId } of client.schedule.list()) {
+    if (!scheduleId.startsWith(scheduleIdPrefix) || wanted.has(scheduleId)) continue;
+    await removePolicySchedule(client, scheduleId);
+    removed += 1;
+  }
+  return { applied: policies.length, removed };
+}
+
+/** Runs it now, unless a run of it is under way. */
+export async function triggerPolicy(client: Client, policy: Policy): Promise<void> {
+  await client.schedule.getHandle(scheduleIdOf(policy)).trigger(ScheduleOverlapPolicy.SKIP);
+}
+
+export interface PolicyScheduleState {
+  readonly paused: boolean;
+  readonly nextRuns: readonly string[];
+  readonly recentRuns: readonly string[];
+}
+
+/** Null when Temporal has no schedule of the policy: reconcile then. */
+export async function describePolicySchedule(client: Client, policy: Policy): Promise<PolicyScheduleState | null> {
+  try {
+    const { state, info } = await client.schedule.getHandle(scheduleIdOf(policy)).describe();
+    return {
+      paused: state.paused,
+      nextRuns: info.nextActionTimes.slice(0, 5).map((time) => time.toISOString()),
+      recentRuns: info.recentActions.map((action) => action.takenAt.toISOString()),
+    };
+  } catch (error) {
+    if (error instanceof ScheduleNotFoundError) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,28 @@
+// What a cron line means, in words and in times. A preview: Temporal's own schedule decides.
+import { Cron } from "croner";
+import cronstrue from "cronstrue";
+import { BackupError } from "../domain/errors.ts";
+
+export interface SchedulePreview {
+  readonly words: string;
+  /** ISO 8601, UTC. */
+  readonly nextRuns: readonly string[];
+}
+
+/** @throws PolicyInvalid */
+export function previewSchedule(cron: string, timeZone: string, count = 5): SchedulePreview {
+  if (cron.trim().split(/\s+/).length !== 5) throw new BackupError("PolicyInvalid", "A cron line has five fields: minute, hour, day of month, month, day of week.");
+  try {
+    Intl.DateTimeFormat("en", { timeZone });
+  } catch (error) {
+    throw new BackupError("PolicyInvalid", "That is not a time zone; write it like Europe/Paris or UTC.", {}, { cause: error });
+  }
+  try {
+    const runs = new Cron(cron, { timezone: timeZone, paused: true }).nextRuns(count);
+    if (runs.length === 0) throw new BackupError("PolicyInvalid", "That cron line never runs.");
+    return { words: `${cronstrue.toString(cron, { use24HourTimeFormat: true })} (${timeZone})`, nextRuns: runs.map((run) => run.toISOString()) };
+  } catch (error) {
+    if (error instanceof BackupError) throw error;
+    throw new BackupError("PolicyInvalid", "That is not a cron line: minute, hour, day of month, month, day of week.", {}, { cause: error });
+  }
+}

@@ -1,0 +1,128 @@
+// A first catalogue for any schema, from its foreign keys. What they don't tell is left for a person, and named.
+import type { Catalogue } from "./catalogue.ts";
+import { BackupError } from "./errors.ts";
+import type { SchemaDescription, TableDescription, TableName } from "./schema.ts";
+import { splitTable } from "./sql-quoting.ts";
+import { findMemberships } from "./tenant-closure.ts";
+
+export interface SuggestedCatalogue {
+  readonly catalogue: Catalogue;
+  /** What a person should decide or look at. */
+  readonly notes: readonly string[];
+}
+
+export function suggestCatalogue(schema: SchemaDescription, rootTable: TableName, schemas: readonly string[]): SuggestedCatalogue {
+  const tables = schema.tables.filter((table) => table.partitionOf === null);
+  const root = tables.find((table) => table.name === rootTable);
+  if (root === undefined) throw new BackupError("CatalogueTableMissing", `The database has no table ${rootTable}; write it as schema.table.`);
+  const [key, ...more] = root.primaryKey;
+  if (key === undefined || more.length > 0) throw new BackupError("CatalogueInvalid", `${rootTable} needs a primary key of one column to be the root.`);
+
+  const notes: string[] = [];
+  const draft: Catalogue = {
+    version: 1,
+    name: splitTable(rootTable).name,
+    schemas,
+    root: { table: rootTable, key },
+    dataSets: [],
+    organizationColumns: guessOrganizationColumns(tables, root, notes),
+    polymorphic: [],
+    media: [],
+    references: [],
+    exclusions: [],
+    omittedColumns: [],
+  };
+  const memberships = findMemberships(tables, draft);
+  const members = tables.filter((table) => memberships.has(table.name));
+  const others = tables.filter((table) => !memberships.has(table.name));
+  for (const table of others) notes.push(describeOther(table));
+  for (const table of members) notes.push(...mediaHints(table));
+  return {
+    catalogue: {
+      ...draft,
+      dataSets: groupByParent(members, root),
+      references: others
+        .filter((table) => members.some((member) => member.foreignKeys.some((each) => each.referencedTable === table.name)))
+        .map((table) => ({ table: table.name, reason: "suggested: organizations' rows point at it, it points at none" })),
+    },
+    notes,
+  };
+}
+
+/** A column of the root key's type, named like the root, without a foreign key. */
+function guessOrganizationColumns(tables: readonly TableDescription[], root: TableDescription, notes: string[]): Record<TableName, string> {
+  const singular = splitTable(root.name).name.replace(/ies$/, "y").replace(/s$/, "");
+  const keyType = root.columns.find((column) => column.name === root.primaryKey[0])?.type;
+  const guessed: Record<TableName, string> = {};
+  for (const table of tables) {
+    if (table.name === root.name || table.foreignKeys.some((key) => key.referencedTable === root.name)) continue;
+    const column = table.columns.find((each) => each.name === `${singular}_id` && each.type === keyType);
+    if (column === undefined) continue;
+    guessed[table.name] = column.name;
+    notes.push(`${table.name}.${column.name} is taken for the organization's column by its name; no foreign key says so`);
+  }
+  return guessed;
+}
+
+function describeOther(table: TableDescription): string {
+  const typed = table.columns.find((column) => column.name.endsWith("_type") && table.columns.some((id) => id.name === column.name.replace(/_type$/, "_id")));
+  return typed === undefined
+    ? `${table.name}: no foreign key leads to the root; a reference (shared), an exclusion, or an organization column?`
+    : `${table.name}: looks polymorphic by ${typed.name}; declare its targets under polymorphic and put it into a data set`;
+}
+
+function mediaHints(table: TableDescription): string[] {
+  return table.columns
+    .filter((column) => /(^|_)(path|file|filename|object_key|storage_key)$/.test(column.name) && /^(text|character varying)/.test(column.type))
+    .map((column) => `${table.name}.${column.name}: does it name files? Then list it under media`);
+}
+
+/** One data set for each table that hangs on the root itself, with what hangs on it. */
+function groupByParent(members: readonly TableDescription[], root: TableDescription): Catalogue["dataSets"] {
+  const byName = new Map(members.map((table) => [table.name, table]));
+  const leaderOf = new Map<TableName, TableName>([[root.name, root.name]]);
+  const lead = (table: TableDescription, seen: ReadonlySet<TableName>): TableName => {
+    const known = leaderOf.get(table.name);
+    if (known !== undefined) return known;
+    const parents = table.foreignKeys.map((key) => key.referencedTable).filter((name) => byName.has(name) && name !== root.name && name !== table.name && !seen.has(name));
+    const isDirect = table.foreignKeys.some((key) => key.referencedTable === root.name);
+    const parent = isDirect ? undefined : parents.map((name) => byName.get(name) as TableDescription)[0];
+    const leader = parent === undefined ? table.name : lead(parent, new Set([...seen, table.name]));
+    leaderOf.set(table.name, leader);
+    return leader;
+  };
+  const groups = new Map<TableName, TableName[]>();
+  for (const table of members) {
+    const leader = lead(table, new Set([table.name]));
+    groups.set(leader, [...(groups.get(leader) ?? []), table.name]);
+  }
+  const used = new Set<string>();
+  return [...groups].map(([leader, tables]) => {
+    const base = splitTable(leader).name.toLowerCase().replaceAll(/[^a-z0-9_-]+/g, "_");
+    let name = base;
+    for (let number = 2; used.has(name); number++) name = `${base}_${number}`;
+    used.add(name);
+    return { name, title: splitTable(leader).name, priority: leader === root.name ? 1 : 2, tables };
+  });
+}
+
+/** YAML by hand, because comments carry the questions. Values are written as JSON, which is YAML. */
+export function writeCatalogue(catalogue: Catalogue, notes: readonly string[]): string {
+  const { version, name, schemas, root, dataSets, organizationColumns, polymorphic, media, references, exclusions, omittedColumns } = catalogue;
+  const list = (title: string, entries: readonly unknown[]): string => (entries.length === 0 ? `${title}: []` : `${title}:\n${entries.map((entry) => `  - ${JSON.stringify(entry)}`).join("\n")}`);
+  return `${[
+    `# Suggested from the foreign keys. Check every line; then: wedsync-backup catalogue check`,
+    ...notes.map((note) => `# look at: ${note}`),
+    `version: ${version}`,
+    `name: ${JSON.stringify(name)}`,
+    `schemas: ${JSON.stringify(schemas)}`,
+    `root: ${JSON.stringify(root)}`,
+    list("dataSets", dataSets),
+    `organizationColumns: ${JSON.stringify(organizationColumns)}`,
+    list("polymorphic", polymorphic),
+    list("media", media),
+    list("references", references),
+    list("exclusions", exclusions),
+    list("omittedColumns", omittedColumns),
+  ].join("\n")}\n`;
+}
