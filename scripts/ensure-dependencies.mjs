@@ -15,7 +15,9 @@ export function ensureDependencies() {
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted && existsSync(node)) return;
   process.stderr.write("installing dependencies (once) …\n");
   const npm = process.platform === "win32" ? "npm.cmd" : "npm";
-  const result = spawnSync(npm, ["ci", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: root, stdio: ["ignore", 2, 2] });
+  // Not `npm ci`: it refuses a lock file that lacks optional packages of other platforms, and npm leaves those out when it
+  // writes the lock where a registry does not carry them. Versions are exact and locked all the same.
+  const result = spawnSync(npm, ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: root, stdio: ["ignore", 2, 2] });
   if (result.status !== 0) {
     process.stderr.write("npm could not install the dependencies; see its message above.\n");
     process.exit(1);
