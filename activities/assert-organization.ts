@@ -3,11 +3,18 @@ import { BackupError } from "../src/domain/errors.ts";
 import type { SnapshotReader } from "../src/ports/source-database.ts";
 
 /** @throws OrganizationNotFound, OrganizationInvalid (the reader finds that the id is not of the key's type). */
-export async function assertOrganization(reader: SnapshotReader, closure: TenantClosure, organizationId: string): Promise<void> {
+export async function assertOrganization(
+  reader: SnapshotReader,
+  closure: TenantClosure,
+  organizationId: string,
+): Promise<void> {
   const root = closure.tables.find((table) => table.role === "root");
-  if (root === undefined) throw new BackupError("CatalogueInvalid", "The catalogue's root table is not among the tables to back up.");
+  if (root === undefined)
+    throw new BackupError("CatalogueInvalid", "The catalogue's root table is not among the tables to back up.");
   const rows = await reader.query(`SELECT 1 AS present FROM (${root.rowsSql}) AS organization`, [organizationId]);
   if (rows.length === 0) {
-    throw new BackupError("OrganizationNotFound", `There is no organization ${organizationId} in ${root.table}.`, { organizationId });
+    throw new BackupError("OrganizationNotFound", `There is no organization ${organizationId} in ${root.table}.`, {
+      organizationId,
+    });
   }
 }

@@ -4,31 +4,16 @@ import { BackupError } from "../src/domain/errors.ts";
 import type { MediaSource } from "../src/ports/media-source.ts";
 import type { HeldSnapshot, SnapshotReader, SourceDatabase } from "../src/ports/source-database.ts";
 import type { Manifest } from "../src/repository/manifest.ts";
-import type { CompressedSegment, OrganizationVault, PackIndexEntry, SealedManifest, SealedPack } from "../src/repository/vault.ts";
+import type {
+  CompressedSegment,
+  OrganizationVault,
+  PackIndexEntry,
+  SealedManifest,
+  SealedPack,
+} from "../src/repository/vault.ts";
 import type { ClosureTable } from "../src/domain/catalogue.ts";
-import type { Reservation } from "./bench.ts";
-import type { CollectedBatch } from "./contract.ts";
-import type { OrganizationCollector } from "./organization-collector.ts";
-
-export interface RawBatchSegment {
-  readonly id: string;
-  readonly kind: "rows" | "file";
-  readonly raw: Buffer;
-  readonly rows: number;
-}
-
-/** A batch is in exactly one of these states; each stage replaces the one before it, and repeating a stage is harmless. */
-export type BatchContent =
-  | { readonly state: "raw"; readonly segments: readonly RawBatchSegment[] }
-  | { readonly state: "compressed"; readonly segments: readonly CompressedSegment[] }
-  | { readonly state: "sealed"; readonly pack: SealedPack }
-  | { readonly state: "stored"; readonly packName: string; readonly packBytes: number };
-
-export interface Batch {
-  content: BatchContent;
-  readonly collected: CollectedBatch;
-  readonly reservation: Reservation;
-}
+import type { Batch } from "./batch.ts";
+import type { OrganizationProgress } from "./organization-progress.ts";
 
 export interface StoredSegment {
   readonly packName: string;
@@ -63,7 +48,7 @@ export class BackupSession {
   readonly expected = new Set<string>();
   private countedUnchanged = { rows: 0, bytes: 0 };
   reader: SnapshotReader;
-  collector: OrganizationCollector | null = null;
+  collector: OrganizationProgress | null = null;
   /** Collecting is one after the other: each batch waits for the one before. */
   collecting: Promise<unknown> = Promise.resolve();
   sealedManifest: SealedManifest | null = null;
@@ -79,7 +64,8 @@ export class BackupSession {
     let finish = (): void => {};
     this.finished = new Promise((resolve) => (finish = resolve));
     this.finish = finish;
-    this.readsEverything = parts.base === null || !sameDatabase(parts.base.manifest, parts.held, parts.schemaFingerprint);
+    this.readsEverything =
+      parts.base === null || !sameDatabase(parts.base.manifest, parts.held, parts.schemaFingerprint);
     if (parts.base !== null) this.learnManifest(parts.base.manifest);
   }
 
@@ -94,7 +80,7 @@ export class BackupSession {
   }
 
   /** What was taken over from the newest manifest without reading, since the last call. */
-  countUnchanged(collector: OrganizationCollector): { rows: number; bytes: number } {
+  countUnchanged(collector: OrganizationProgress): { rows: number; bytes: number } {
     let rows = 0;
     let bytes = 0;
     for (const table of collector.tables) {
@@ -129,10 +115,14 @@ export class BackupSession {
   }
 
   private learnManifest(manifest: Manifest): void {
-    const references = [...manifest.tables.flatMap((table) => table.segments), ...manifest.media.files.flatMap((file) => file.parts)];
+    const references = [
+      ...manifest.tables.flatMap((table) => table.segments),
+      ...manifest.media.files.flatMap((file) => file.parts),
+    ];
     for (const { id, pack, offset, length } of references) {
       const stored = manifest.packs[pack];
-      if (stored !== undefined) this.stored.set(id, { packName: stored.name, packBytes: stored.sizeBytes, offset, length });
+      if (stored !== undefined)
+        this.stored.set(id, { packName: stored.name, packBytes: stored.sizeBytes, offset, length });
     }
   }
 }

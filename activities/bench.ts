@@ -4,6 +4,7 @@
 import { BackupError } from "../src/domain/errors.ts";
 import type { SessionKey } from "./contract.ts";
 import type { BackupSession } from "./backup-session.ts";
+import { Reservation } from "./reservation.ts";
 
 export class Bench {
   readonly queue: string;
@@ -67,27 +68,6 @@ export class Bench {
       this.waiting.shift();
       next.start(this.grant(next.bytes));
     }
-  }
-}
-
-export class Reservation {
-  bytes: number;
-  private readonly give: (bytes: number) => void;
-
-  constructor(bytes: number, give: (bytes: number) => void) {
-    this.bytes = bytes;
-    this.give = give;
-  }
-
-  shrinkTo(bytes: number): void {
-    if (bytes >= this.bytes) return;
-    const freed = this.bytes - bytes;
-    this.bytes = bytes;
-    this.give(freed);
-  }
-
-  release(): void {
-    this.shrinkTo(0);
   }
 }
 

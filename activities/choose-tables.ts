@@ -7,7 +7,12 @@ export function chooseTables(closure: TenantClosure, dataSets: readonly string[]
   const known = new Set(closure.catalogue.dataSets.map((dataSet) => dataSet.name));
   const unknown = dataSets.filter((name) => !known.has(name));
   if (unknown.length > 0) {
-    throw new BackupError("UsageInvalid", `No such data set: ${unknown.join(", ")}. There are: ${[...known].join(", ")}.`);
+    throw new BackupError(
+      "UsageInvalid",
+      `No such data set: ${unknown.join(", ")}. There are: ${[...known].join(", ")}.`,
+    );
   }
-  return closure.tables.filter((table) => table.role === "root" || (table.dataSet !== null && dataSets.includes(table.dataSet)));
+  return closure.tables.filter(
+    (table) => table.role === "root" || (table.dataSet !== null && dataSets.includes(table.dataSet)),
+  );
 }

@@ -5,21 +5,7 @@ import type { MediaFile } from "../src/ports/media-source.ts";
 import type { MediaEntry } from "../src/repository/manifest.ts";
 import { BackupError } from "../src/domain/errors.ts";
 import type { BackupSession } from "./backup-session.ts";
-import type { Collected } from "./organization-collector.ts";
-
-export interface MediaPath {
-  readonly path: string;
-  readonly table: string;
-}
-
-export interface FileProgress {
-  readonly path: string;
-  readonly file: MediaFile;
-  readonly parts: { id: string; rawBytes: number }[];
-  sha256: string;
-  reused: MediaEntry | null;
-  done: boolean;
-}
+import type { Collected, FileProgress, MediaPath } from "./organization-progress.ts";
 
 /** Fixed parts: photos do not change in the middle, so content-defined cuts would cost time and find nothing. */
 const partBytes = 4 * 1024 * 1024;
@@ -44,7 +30,9 @@ export async function* collectFiles(
   files: FileProgress[],
   missing: MediaPath[],
 ): AsyncGenerator<Collected> {
-  const known = new Map(session.readsEverything ? [] : session.parts.base?.manifest.media.files.map((entry) => [entry.path, entry]));
+  const known = new Map(
+    session.readsEverything ? [] : session.parts.base?.manifest.media.files.map((entry) => [entry.path, entry]),
+  );
   const begun = new Set(files.filter((file) => file.done).map((file) => file.path));
   const gone = new Set(missing.map((entry) => entry.path));
   for (const entry of media) {

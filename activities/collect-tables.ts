@@ -3,30 +3,30 @@
 import type { ClosureTable } from "../src/domain/catalogue.ts";
 import { RowSegmenter } from "../src/repository/row-segmenter.ts";
 import type { TableEntry } from "../src/repository/manifest.ts";
-import type { BackupSession, RawBatchSegment } from "./backup-session.ts";
-import type { Collected } from "./organization-collector.ts";
-
-export interface TableProgress {
-  readonly table: ClosureTable;
-  readonly segments: { id: string; rawBytes: number; rows: number }[];
-  rows: number;
-  rawBytes: number;
-  checksum: string;
-  /** The entry of an earlier manifest that still describes the table. */
-  reused: TableEntry | null;
-  done: boolean;
-}
+import type { BackupSession } from "./backup-session.ts";
+import type { RawBatchSegment } from "./batch.ts";
+import type { Collected, TableProgress } from "./organization-progress.ts";
 
 /** After so many backups a table is read in full again, so that a wrong "unchanged" can't last. */
 const fullReadEvery = 10;
 /** Transaction ids wrap at 2^32 and compare by halves: beyond this distance "older" can't be told. */
 const maxTransactionDistance = 1_500_000_000n;
 
-export async function* collectTable(session: BackupSession, progress: TableProgress, before: readonly TableProgress[]): AsyncGenerator<Collected> {
+export async function* collectTable(
+  session: BackupSession,
+  progress: TableProgress,
+  before: readonly TableProgress[],
+): AsyncGenerator<Collected> {
   const { table } = progress;
   const unchanged = await findUnchanged(session, table, before);
   if (unchanged !== null) {
-    Object.assign(progress, { reused: unchanged, rows: unchanged.rows, rawBytes: unchanged.rawBytes, checksum: unchanged.checksum, done: true });
+    Object.assign(progress, {
+      reused: unchanged,
+      rows: unchanged.rows,
+      rawBytes: unchanged.rawBytes,
+      checksum: unchanged.checksum,
+      done: true,
+    });
     yield null;
     return;
   }
@@ -47,7 +47,11 @@ export async function* collectTable(session: BackupSession, progress: TableProgr
   progress.done = true;
 }
 
-async function findUnchanged(session: BackupSession, table: ClosureTable, before: readonly TableProgress[]): Promise<TableEntry | null> {
+async function findUnchanged(
+  session: BackupSession,
+  table: ClosureTable,
+  before: readonly TableProgress[],
+): Promise<TableEntry | null> {
   const { base, held, organizationId } = session.parts;
   if (base === null || session.readsEverything) return null;
   const entry = base.manifest.tables.find((candidate) => candidate.table === table.table);

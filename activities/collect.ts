@@ -2,7 +2,8 @@
 import { Context } from "@temporalio/activity";
 import { BackupError } from "../src/domain/errors.ts";
 import type { Bench } from "./bench.ts";
-import type { Batch, BackupSession, RawBatchSegment } from "./backup-session.ts";
+import type { BackupSession } from "./backup-session.ts";
+import type { Batch, RawBatchSegment } from "./batch.ts";
 import type { BatchKey, CollectedBatch } from "./contract.ts";
 import { noFigures, Stopwatch } from "./stopwatch.ts";
 
@@ -39,7 +40,10 @@ async function collectInTurn(bench: Bench, session: BackupSession, number: numbe
   const segments: RawBatchSegment[] = [];
   const figures = { rows: 0, rawBytes: 0, reusedBytes: 0, fileBytes: 0, freshBytes: 0 };
   let last = false;
-  const beating = setInterval(() => context.heartbeat({ batch: number, rows: figures.rows, bytes: figures.rawBytes }), 1_000);
+  const beating = setInterval(
+    () => context.heartbeat({ batch: number, rows: figures.rows, bytes: figures.rawBytes }),
+    1_000,
+  );
   try {
     const fresh = new Set<string>();
     while (figures.freshBytes < limit) {

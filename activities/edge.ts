@@ -6,7 +6,8 @@ import { BackupError } from "../src/domain/errors.ts";
 import type { ActivityLog } from "./dependencies.ts";
 
 export function asFailure(error: unknown, log: ActivityLog, activity: string): unknown {
-  if (error instanceof CancelledFailure || error instanceof CompleteAsyncError || error instanceof ApplicationFailure) return error;
+  if (error instanceof CancelledFailure || error instanceof CompleteAsyncError || error instanceof ApplicationFailure)
+    return error;
   if (isAbort(error)) return new CancelledFailure("aborted");
   if (error instanceof BackupError) {
     log.warn("activity failed", { activity, code: error.code, message: error.message });
@@ -18,8 +19,17 @@ export function asFailure(error: unknown, log: ActivityLog, activity: string): u
     });
   }
   const name = error instanceof Error ? error.constructor.name : typeof error;
-  log.error("activity failed for a reason that has no name", { activity, name, code: vendorCode(error), frames: framesOf(error) });
-  return ApplicationFailure.create({ type: "Internal", message: `unexpected ${name} in ${activity}`, nonRetryable: false });
+  log.error("activity failed for a reason that has no name", {
+    activity,
+    name,
+    code: vendorCode(error),
+    frames: framesOf(error),
+  });
+  return ApplicationFailure.create({
+    type: "Internal",
+    message: `unexpected ${name} in ${activity}`,
+    nonRetryable: false,
+  });
 }
 
 function isAbort(error: unknown): boolean {
@@ -33,7 +43,10 @@ function vendorCode(error: unknown): string | null {
 /** The stack without its first line, which repeats the message. */
 function framesOf(error: unknown): string[] {
   if (!(error instanceof Error) || error.stack === undefined) return [];
-  return error.stack.split("\n").filter((line) => line.trimStart().startsWith("at ")).slice(0, 8);
+  return error.stack
+    .split("\n")
+    .filter((line) => line.trimStart().startsWith("at "))
+    .slice(0, 8);
 }
 
 // eslint-disable-next-line typescript/no-explicit-any -- activities differ in their parameters; only their names and results are passed on

@@ -5,7 +5,11 @@ import type { SnapshotReader } from "../src/ports/source-database.ts";
 /** Below this the answer changes nothing, and asking costs a small backup more than it saves. */
 const worthAskingBytes = 16 * 1024 * 1024;
 
-export async function estimateBytes(reader: SnapshotReader, tables: readonly ClosureTable[], organizationId: string): Promise<number> {
+export async function estimateBytes(
+  reader: SnapshotReader,
+  tables: readonly ClosureTable[],
+  organizationId: string,
+): Promise<number> {
   const ceiling = tables.reduce((sum, table) => sum + table.estimatedBytes, 0);
   if (ceiling < worthAskingBytes) return ceiling;
   let total = 0;

@@ -41,7 +41,9 @@ export function createSnapshotActivities(dependencies: ActivityDependencies): Sn
           tables: session.parts.tables.length,
           estimatedBytes: session.parts.estimatedBytes,
         };
-        await context.client.workflow.getHandle(context.info.workflowExecution?.workflowId ?? "", key.backupId).signal("snapshotReady", ready);
+        await context.client.workflow
+          .getHandle(context.info.workflowExecution?.workflowId ?? "", key.backupId)
+          .signal("snapshotReady", ready);
         await holdUntilDone(held, session);
       } finally {
         clearInterval(beating);
@@ -88,7 +90,8 @@ async function openSession(
       schemaFingerprint: fingerprintSchema(held.schema),
     });
     // Packs of an earlier attempt of this run: what they hold is not stored again.
-    for (const { packName, packBytes } of uploadedPacks) session.learnPack(packName, packBytes, await vault.readPackIndex(packName));
+    for (const { packName, packBytes } of uploadedPacks)
+      session.learnPack(packName, packBytes, await vault.readPackIndex(packName));
     session.collector = new OrganizationCollector(session);
     bench.place(key, session);
     return session;
@@ -119,11 +122,16 @@ async function watchHold(held: HeldSnapshot, signal: AbortSignal): Promise<never
   return await new Promise<never>((_, reject) => {
     const look = async (): Promise<void> => {
       const nowMs = performance.now();
-      if (nowMs - startedMs > maxSnapshotAgeMs) throw new BackupError("SnapshotLost", "The snapshot reached its greatest age.");
+      if (nowMs - startedMs > maxSnapshotAgeMs)
+        throw new BackupError("SnapshotLost", "The snapshot reached its greatest age.");
       const blocked = await held.countBlockedSessions();
       blockedSinceMs = blocked === 0 ? null : (blockedSinceMs ?? nowMs);
       if (blockedSinceMs !== null && nowMs - blockedSinceMs > maxBlockedMs) {
-        throw new BackupError("SnapshotBlocked", `${blocked} sessions waited behind the backup's locks; it yields to them.`, { blocked });
+        throw new BackupError(
+          "SnapshotBlocked",
+          `${blocked} sessions waited behind the backup's locks; it yields to them.`,
+          { blocked },
+        );
       }
     };
     const timer = setInterval(() => void look().catch(reject), 2_500);

@@ -6,12 +6,16 @@
 // passed over; rows come in heap order under one snapshot, so they must be equal, and if they are not the snapshot is
 // given up rather than trusted.
 import { BackupError } from "../src/domain/errors.ts";
-import { collectFiles, listMedia, type FileProgress, type MediaPath } from "./collect-media.ts";
-import { collectTable, type TableProgress } from "./collect-tables.ts";
-import type { BackupSession, RawBatchSegment } from "./backup-session.ts";
-
-/** A segment, or null where only progress was made (an unchanged table or file). */
-export type Collected = RawBatchSegment | null;
+import { collectFiles, listMedia } from "./collect-media.ts";
+import { collectTable } from "./collect-tables.ts";
+import type { BackupSession } from "./backup-session.ts";
+import type {
+  Collected,
+  FileProgress,
+  MediaPath,
+  OrganizationProgress,
+  TableProgress,
+} from "./organization-progress.ts";
 
 interface Checkpoint {
   readonly tables: number;
@@ -19,7 +23,7 @@ interface Checkpoint {
   readonly files: number;
 }
 
-export class OrganizationCollector {
+export class OrganizationCollector implements OrganizationProgress {
   readonly tables: TableProgress[] = [];
   readonly files: FileProgress[] = [];
   readonly missing: MediaPath[] = [];
@@ -44,14 +48,12 @@ export class OrganizationCollector {
     return this.media === null ? 0 : this.media.length - this.missing.length;
   }
 
-  /** The next segment; undefined when nothing is left. */
   async next(): Promise<Collected | undefined> {
     this.running ??= this.collect();
     const { value, done } = await this.running.next();
     return done === true ? undefined : value;
   }
 
-  /** What was handed out so far is safe on the bench. */
   commit(): void {
     this.checkpoint = {
       tables: this.tables.length,
@@ -60,7 +62,6 @@ export class OrganizationCollector {
     };
   }
 
-  /** Forgets what came after the last commit; the next call reads it again, on a fresh connection. */
   async rewind(): Promise<void> {
     this.running = null;
     const { tables, segmentsOfLastTable, files } = this.checkpoint;

@@ -11,7 +11,11 @@ export async function rollBackBackup(repository: Repository, ledger: JobLedger, 
   const { organizationId, packNames, backupId } = failed;
   Context.current().heartbeat({ stage: "rollback" });
   // Without the lease (it was never had, or went to another run) nothing is removed: the other run may use those packs.
-  if (packNames.length > 0 && failed.fencingToken !== null && (await holdsLease(ledger, organizationId, failed.fencingToken))) {
+  if (
+    packNames.length > 0 &&
+    failed.fencingToken !== null &&
+    (await holdsLease(ledger, organizationId, failed.fencingToken))
+  ) {
     const vault = await repository.openVault(organizationId);
     const named = new Set((await vault.listManifests()).flatMap((manifest) => manifest.packs.map((pack) => pack.name)));
     await vault.deletePacks(packNames.filter((name) => !named.has(name)));

@@ -12,7 +12,12 @@ interface SealInput {
   readonly fencingToken: number;
 }
 
-export async function sealBackup(bench: Bench, ledger: JobLedger, toolVersion: string, { key, fencingToken }: SealInput): Promise<SealedBackup> {
+export async function sealBackup(
+  bench: Bench,
+  ledger: JobLedger,
+  toolVersion: string,
+  { key, fencingToken }: SealInput,
+): Promise<SealedBackup> {
   const session = bench.session(key);
   const watch = new Stopwatch();
   const { vault, organizationId } = session.parts;
@@ -46,7 +51,14 @@ function buildManifest(session: BackupSession, backupId: string, toolVersion: st
     const stored = session.stored.get(segment.id);
     if (stored === undefined) throw new BackupError("Internal", "A collected segment was never stored.");
     const { packName, packBytes, offset, length } = stored;
-    return { id: segment.id, pack: packs.index(packName, packBytes), offset, length, rawBytes: segment.rawBytes, rows: segment.rows ?? 0 };
+    return {
+      id: segment.id,
+      pack: packs.index(packName, packBytes),
+      offset,
+      length,
+      rawBytes: segment.rawBytes,
+      rows: segment.rows ?? 0,
+    };
   };
   const unfinished = collector.tables.filter((table) => !table.done);
   if (unfinished.length > 0 || collector.tables.length !== session.parts.tables.length) {
@@ -73,7 +85,8 @@ function buildManifest(session: BackupSession, backupId: string, toolVersion: st
   }));
   const sequence = nextSequence(session);
   const previous = base !== null && base.manifest.sequence === sequence - 1 ? base.hash : (remembered?.hash ?? null);
-  const { name, lsn, takenAt, systemIdentifier, timeline, databaseName, serverVersion, oldestTransaction } = held.reference;
+  const { name, lsn, takenAt, systemIdentifier, timeline, databaseName, serverVersion, oldestTransaction } =
+    held.reference;
   return {
     formatVersion,
     features: [],

@@ -13,7 +13,8 @@ export async function uploadBatch(bench: Bench, key: BatchKey): Promise<Uploaded
   if (content.state === "stored") {
     return { packName: content.packName, packBytes: content.packBytes, figures: watch.figures() };
   }
-  if (content.state !== "sealed") throw new BackupError("Internal", `Batch ${key.batch} was to be uploaded before it was sealed.`);
+  if (content.state !== "sealed")
+    throw new BackupError("Internal", `Batch ${key.batch} was to be uploaded before it was sealed.`);
   const { pack } = content;
   const packBytes = pack.bytes.length;
   const context = Context.current();

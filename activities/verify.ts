@@ -16,7 +16,11 @@ interface VerifyInput {
   readonly proof: ProofLevel;
 }
 
-export async function verifyBackup(repository: Repository, ledger: JobLedger, { key, sequence, proof }: VerifyInput): Promise<Verification> {
+export async function verifyBackup(
+  repository: Repository,
+  ledger: JobLedger,
+  { key, sequence, proof }: VerifyInput,
+): Promise<Verification> {
   const watch = new Stopwatch();
   const startedAt = new Date();
   const context = Context.current();
@@ -32,12 +36,22 @@ export async function verifyBackup(repository: Repository, ledger: JobLedger, { 
       proof === "content"
         ? await proveContent(vault, sequence, onProgress)
         : await proveIntegrity(repository, key.organizationId, vault, onProgress);
-    await ledger.recordVerification({ jobId: key.backupId, organizationId: key.organizationId, level: proof, startedAt, ...result });
+    await ledger.recordVerification({
+      jobId: key.backupId,
+      organizationId: key.organizationId,
+      level: proof,
+      startedAt,
+      ...result,
+    });
     const [first] = result.problems;
     if (first !== undefined) {
-      throw new BackupError("BackupUnproven", `${result.problems.length} objects of the backup could not be proven, the first: ${first.key} (${first.code}).`, {
-        problems: result.problems.length,
-      });
+      throw new BackupError(
+        "BackupUnproven",
+        `${result.problems.length} objects of the backup could not be proven, the first: ${first.key} (${first.code}).`,
+        {
+          problems: result.problems.length,
+        },
+      );
     }
     watch.bytesIn = result.bytes;
     return { problems: 0, figures: watch.figures() };
@@ -54,7 +68,12 @@ async function proveContent(vault: Vault, sequence: number, onProgress: (progres
   return { objects: segments, bytes, problems };
 }
 
-async function proveIntegrity(repository: Repository, organizationId: string, vault: Vault, onProgress: (progress: { bytes: number }) => void) {
+async function proveIntegrity(
+  repository: Repository,
+  organizationId: string,
+  vault: Vault,
+  onProgress: (progress: { bytes: number }) => void,
+) {
   const report = await verifyIntegrity(repository.store, organizationId, vault.exportVerificationKey(), { onProgress });
   return { objects: report.manifests + report.packs, bytes: report.bytes, problems: report.problems };
 }

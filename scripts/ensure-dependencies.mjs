@@ -11,20 +11,27 @@ const stamp = join(root, "node_modules", ".wedsync-installed");
 export const node = join(root, "node_modules", ".bin", process.platform === "win32" ? "node.cmd" : "node");
 
 export function ensureDependencies() {
-  const wanted = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+  const wanted = createHash("sha256")
+    .update(readFileSync(join(root, "package-lock.json")))
+    .digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted && existsSync(node)) return;
   process.stderr.write("installing dependencies (once) …\n");
   const npm = process.platform === "win32" ? "npm.cmd" : "npm";
   // Not `npm ci`: it refuses a lock file that lacks optional packages of other platforms, and npm leaves those out when it
   // writes the lock where a registry does not carry them. Versions are exact and locked all the same.
-  const result = spawnSync(npm, ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], { cwd: root, stdio: ["ignore", 2, 2] });
+  const result = spawnSync(npm, ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"], {
+    cwd: root,
+    stdio: ["ignore", 2, 2],
+  });
   if (result.status !== 0) {
     process.stderr.write("npm could not install the dependencies; see its message above.\n");
     process.exit(1);
   }
   const version = execFileSync(node, ["--version"], { encoding: "utf8" }).trim();
   if (!version.startsWith("v24.")) {
-    process.stderr.write(`the npm package "node" did not bring Node 24, but ${version}; allow its install script (npm install-scripts ls).\n`);
+    process.stderr.write(
+      `the npm package "node" did not bring Node 24, but ${version}; allow its install script (npm install-scripts ls).\n`,
+    );
     process.exit(1);
   }
   writeFileSync(stamp, wanted);

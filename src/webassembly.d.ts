@@ -1,12 +1,13 @@
 // The part of WebAssembly that src/repository uses; TypeScript has it only among the browser's types.
 declare namespace WebAssembly {
-  class Module {
-    constructor(bytes: Uint8Array);
+  interface Module {
+    readonly kind?: "module";
   }
-  class Instance {
-    constructor(module: Module);
+  interface Instance {
     readonly exports: Record<string, unknown>;
   }
+  const Module: new (bytes: Uint8Array) => Module;
+  const Instance: new (module: Module) => Instance;
   interface Memory {
     readonly buffer: ArrayBuffer;
     grow(pages: number): number;

@@ -1,7 +1,12 @@
 // Time-outs and retries of each class of activity. What must hold: a retry never repeats a finished effect, and an error
 // whose code is not retryable (src/domain/errors.ts) fails at once.
 import { proxyActivities, proxyLocalActivities, type ActivityInterfaceFor } from "@temporalio/workflow";
-import type { BenchActivities, ControlActivities, QueuedActivities, SnapshotActivities } from "../activities/contract.ts";
+import type {
+  BenchActivities,
+  ControlActivities,
+  QueuedActivities,
+  SnapshotActivities,
+} from "../activities/contract.ts";
 import { nonRetryableCodes } from "../src/domain/errors.ts";
 import { taskQueues } from "../src/domain/backup-request.ts";
 
@@ -10,13 +15,25 @@ const nonRetryableErrorTypes = [...nonRetryableCodes];
 /** Local: a task each would cost a small backup a third of its time. They only touch the control tables. */
 export const control = proxyLocalActivities<ControlActivities>({
   startToCloseTimeout: "20s",
-  retry: { initialInterval: "200ms", backoffCoefficient: 2, maximumInterval: "30s", maximumAttempts: 10, nonRetryableErrorTypes },
+  retry: {
+    initialInterval: "200ms",
+    backoffCoefficient: 2,
+    maximumInterval: "30s",
+    maximumAttempts: 10,
+    nonRetryableErrorTypes,
+  },
 });
 
 export const queued = proxyActivities<QueuedActivities>({
   startToCloseTimeout: "2h",
   heartbeatTimeout: "30s",
-  retry: { initialInterval: "500ms", backoffCoefficient: 2, maximumInterval: "1m", maximumAttempts: 8, nonRetryableErrorTypes },
+  retry: {
+    initialInterval: "500ms",
+    backoffCoefficient: 2,
+    maximumInterval: "1m",
+    maximumAttempts: 8,
+    nonRetryableErrorTypes,
+  },
 });
 
 /** Compensation keeps trying for a day: what it cleans up must not be forgotten because the store was down. */
@@ -45,6 +62,12 @@ export function onBench(benchQueue: string): ActivityInterfaceFor<BenchActivitie
     scheduleToStartTimeout: "30s",
     startToCloseTimeout: "30m",
     heartbeatTimeout: "15s",
-    retry: { initialInterval: "200ms", backoffCoefficient: 2, maximumInterval: "20s", maximumAttempts: 8, nonRetryableErrorTypes },
+    retry: {
+      initialInterval: "200ms",
+      backoffCoefficient: 2,
+      maximumInterval: "20s",
+      maximumAttempts: 8,
+      nonRetryableErrorTypes,
+    },
   });
 }

@@ -87,8 +87,14 @@ export async function backupOrganization(request: BackupRequest): Promise<Backup
         }),
       ]);
       if (sealed !== undefined) return;
-      const failures = results.filter((result) => result.status === "rejected").map((result) => result.reason as unknown);
-      throw failures.find((failure) => !isCancellation(failure)) ?? failures[0] ?? ApplicationFailure.nonRetryable("the holder ended early", "SnapshotLost");
+      const failures = results
+        .filter((result) => result.status === "rejected")
+        .map((result) => result.reason as unknown);
+      throw (
+        failures.find((failure) => !isCancellation(failure)) ??
+        failures[0] ??
+        ApplicationFailure.nonRetryable("the holder ended early", "SnapshotLost")
+      );
     });
     if (sealed === undefined) throw ApplicationFailure.nonRetryable("the backup was not sealed", "Internal");
     return sealed;
@@ -145,7 +151,14 @@ export async function backupOrganization(request: BackupRequest): Promise<Backup
     return outcome;
   } catch (error) {
     const { code, message } = describeFailure(error);
-    const failed = { ...key(), code, message, fencingToken, packNames: [...uploadedPacks.keys()], stages: progress.stages };
+    const failed = {
+      ...key(),
+      code,
+      message,
+      fencingToken,
+      packNames: [...uploadedPacks.keys()],
+      stages: progress.stages,
+    };
     await CancellationScope.nonCancellable(() => compensation.rollBackBackup(failed));
     setCurrentDetails(`**${code}**: ${message}`);
     throw error;

@@ -77,7 +77,15 @@ export class ProgressTracker {
 
   /** Reading is 5 to 85 percent of the way; the stages after it have fixed places. */
   private percent(): number {
-    const places: Partial<Record<BackupStage, number>> = { authorize: 0, plan: 2, snapshot: 3, seal: 88, verify: 90, retain: 98, report: 99 };
+    const places: Partial<Record<BackupStage, number>> = {
+      authorize: 0,
+      plan: 2,
+      snapshot: 3,
+      seal: 88,
+      verify: 90,
+      retain: 98,
+      report: 99,
+    };
     const place = places[this.stage];
     if (place !== undefined) return place;
     const estimated = Math.max(this.snapshot?.estimatedBytes ?? 0, 1);

@@ -9,7 +9,13 @@ function causes(error: unknown): unknown[] {
 }
 
 /** A retry on the same snapshot can't help; a new snapshot can. */
-const lossCodes: readonly string[] = ["SnapshotLost", "BenchLost", "SnapshotBlocked", "SchemaChanging", "SourceUnreachable"] satisfies ErrorCode[];
+const lossCodes: readonly string[] = [
+  "SnapshotLost",
+  "BenchLost",
+  "SnapshotBlocked",
+  "SchemaChanging",
+  "SourceUnreachable",
+] satisfies ErrorCode[];
 
 /** Passing faults of the store end a hold that has not begun; later ones are retried where they happen. */
 const openingCodes: readonly string[] = ["StorageUnreachable", "ChecksumMismatch"] satisfies ErrorCode[];
@@ -25,12 +31,17 @@ export function needsNewSnapshot(error: unknown, holdHadBegun: boolean): boolean
 }
 
 export function describeFailure(error: unknown): { code: ErrorCode; message: string } {
-  if (isCancellation(error)) return { code: "Cancelled", message: "The backup was cancelled; nothing of it is listed." };
+  if (isCancellation(error))
+    return { code: "Cancelled", message: "The backup was cancelled; nothing of it is listed." };
   for (const cause of causes(error)) {
-    if (cause instanceof ApplicationFailure && isErrorCode(cause.type)) return { code: cause.type, message: cause.message };
+    if (cause instanceof ApplicationFailure && isErrorCode(cause.type))
+      return { code: cause.type, message: cause.message };
     if (cause instanceof TimeoutFailure) {
       return { code: "SnapshotLost", message: "A worker stopped answering, and no other could take over in time." };
     }
   }
-  return { code: "Internal", message: "The run failed for a reason that has no name; the worker's log has the details." };
+  return {
+    code: "Internal",
+    message: "The run failed for a reason that has no name; the worker's log has the details.",
+  };
 }

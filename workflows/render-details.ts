@@ -18,6 +18,7 @@ export function renderDetails(request: BackupRequest, progress: BackupProgress, 
     `- rows: ${progress.rows}; read: ${mebibytes(progress.rawBytes)}; stored: ${mebibytes(progress.storedBytes)}`,
   ];
   if (progress.restarts > 0) lines.push(`- started again from a new snapshot: ${progress.restarts} times`);
-  if (outcome && outcome.missingFiles > 0) lines.push(`- **files named by rows but missing at the source: ${outcome.missingFiles}**`);
+  if (outcome && outcome.missingFiles > 0)
+    lines.push(`- **files named by rows but missing at the source: ${outcome.missingFiles}**`);
   return lines.join("\n");
 }

@@ -2,7 +2,14 @@
 // compress, encrypt and upload of earlier batches run meanwhile. `readAhead` collects are asked for at a time, so that
 // the reader never waits for a round trip to the server; a small organization asks for one, to save the empty second.
 import type { ActivityInterfaceFor } from "@temporalio/workflow";
-import type { BatchKey, BenchActivities, CollectedBatch, SessionKey, SnapshotReady, StoredPack } from "../activities/contract.ts";
+import type {
+  BatchKey,
+  BenchActivities,
+  CollectedBatch,
+  SessionKey,
+  SnapshotReady,
+  StoredPack,
+} from "../activities/contract.ts";
 import type { ProgressTracker } from "./backup-progress.ts";
 
 /** Below this estimate everything fits one batch. Half a batch, because the planner's estimates are rough. */

@@ -7,7 +7,11 @@ export async function runApi(session: Session): Promise<number> {
   const facade = await startFacade({
     port: session.config.port,
     host: "0.0.0.0",
-    checks: { temporal: () => client.workflowService.getSystemInfo({}), database: () => control.query("SELECT 1"), storage: () => store.stat("repository") },
+    checks: {
+      temporal: () => client.workflowService.getSystemInfo({}),
+      database: () => control.query("SELECT 1"),
+      storage: () => store.stat("repository"),
+    },
   });
   session.output.say(`facade ready at ${facade.url}`);
   await new Promise<void>((resolve) => {

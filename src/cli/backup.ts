@@ -24,16 +24,32 @@ export interface FailedRun {
 const concurrency = 4;
 
 export async function runBackup(session: Session, options: BackupOptions): Promise<number> {
-  if ((options.organization === undefined) === (options.all !== true)) throw usage("Say --organization ID (once or more), or --all.");
+  if ((options.organization === undefined) === (options.all !== true))
+    throw usage("Say --organization ID (once or more), or --all.");
   const client = await session.client();
   // Where nobody runs a worker for this folder or cluster, the command brings its own.
   if (session.stack !== null) await session.startWorker();
-  const ids = options.organization ?? (await (await session.source()).listOrganizations((await session.catalogue()).root));
+  const ids =
+    options.organization ?? (await (await session.source()).listOrganizations((await session.catalogue()).root));
   const dataSets = options.dataSet ?? null;
   if (!options.wait) {
     const started: ({ organizationId: string } & StartedBackup)[] = [];
-    for (const organizationId of ids) started.push({ organizationId, ...(await requestBackup(client, { organizationId, dataSets, proof: options.proof, trigger: "cli", requestedBy: "cli" })) });
-    session.output.result(started, () => started.map((run) => `${run.organizationId}: ${run.joined ? "already running" : "started"} as ${run.backupId}`).join("\n"));
+    for (const organizationId of ids)
+      started.push({
+        organizationId,
+        ...(await requestBackup(client, {
+          organizationId,
+          dataSets,
+          proof: options.proof,
+          trigger: "cli",
+          requestedBy: "cli",
+        })),
+      });
+    session.output.result(started, () =>
+      started
+        .map((run) => `${run.organizationId}: ${run.joined ? "already running" : "started"} as ${run.backupId}`)
+        .join("\n"),
+    );
     return 0;
   }
   const runs = await backUpAll(session, client, ids, { dataSets, proof: options.proof });
@@ -58,7 +74,9 @@ export async function backUpAll(
         const started = await requestBackup(client, { organizationId, trigger: "cli", requestedBy: "cli", ...asked });
         if (started.joined) session.output.say(`${organizationId}: a backup was under way already; following it`);
         active.set(organizationId, started);
-        results[index] = await followBackup(client, started, (progress) => session.output.progress(describeProgress(organizationId, progress, ids.length, results)));
+        results[index] = await followBackup(client, started, (progress) =>
+          session.output.progress(describeProgress(organizationId, progress, ids.length, results)),
+        );
       } catch (error) {
         if (!(error instanceof BackupError)) throw error;
         results[index] = { organizationId, error: { code: error.code, message: error.message } };
@@ -86,7 +104,12 @@ function cancelOnInterrupt(session: Session, client: Client, active: ReadonlyMap
   return () => void process.removeListener("SIGINT", onInterrupt);
 }
 
-function describeProgress(organizationId: string, progress: BackupProgress, total: number, results: readonly unknown[]): string {
+function describeProgress(
+  organizationId: string,
+  progress: BackupProgress,
+  total: number,
+  results: readonly unknown[],
+): string {
   const place = total > 1 ? `[${results.filter(Boolean).length}/${total}] ` : "";
   const left = progress.secondsLeft === null ? "" : `, ${progress.secondsLeft} s left`;
   return `${place}${organizationId} ${progress.stage} ${progress.percent} %, ${number(progress.rows)} rows, ${bytes(progress.rawBytes)}, ${bytes(progress.bytesPerSecond)}/s${left}`;
@@ -110,12 +133,17 @@ export function describeRuns(runs: readonly (BackupOutcome | FailedRun)[]): stri
     ];
   });
   const failures = runs.filter(isFailed).map((run) => `${run.organizationId}: ${run.error.code}: ${run.error.message}`);
-  const drawn = table(["organization", "result", "rows in tables", "files", "read → stored", "known already", "time", "proof"], rows);
+  const drawn = table(
+    ["organization", "result", "rows in tables", "files", "read → stored", "known already", "time", "proof"],
+    rows,
+  );
   return failures.length === 0 ? drawn : `${drawn}\n${failures.join("\n")}`;
 }
 
 export function exitCodeOf(runs: readonly (BackupOutcome | FailedRun)[]): number {
   const failed = runs.find(isFailed);
   if (failed !== undefined) return new BackupError(failed.error.code, "").kind.exitCode;
-  return runs.some((run) => !isFailed(run) && run.status === "incomplete") ? new BackupError("BackupIncomplete", "").kind.exitCode : 0;
+  return runs.some((run) => !isFailed(run) && run.status === "incomplete")
+    ? new BackupError("BackupIncomplete", "").kind.exitCode
+    : 0;
 }

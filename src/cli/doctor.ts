@@ -14,7 +14,11 @@ interface Finding {
 }
 
 export async function runDoctor(session: Session): Promise<number> {
-  const findings: Finding[] = session.config.warnings.map((warning) => ({ part: "configuration", state: "warn", detail: warning }));
+  const findings: Finding[] = session.config.warnings.map((warning) => ({
+    part: "configuration",
+    state: "warn",
+    detail: warning,
+  }));
   const look = async (part: string, check: () => Promise<string>): Promise<void> => {
     try {
       findings.push({ part, state: "ok", detail: await check() });
@@ -39,7 +43,8 @@ export async function runDoctor(session: Session): Promise<number> {
     try {
       const reader = await source.importSnapshot(held.reference);
       // LIMIT 0 of every table: rights and row security show themselves without reading a row.
-      for (const { rowsSql } of held.closure.tables) await reader.query(`SELECT FROM (${rowsSql.replaceAll(/\$1::[^ )]+/g, "NULL")}) AS t LIMIT 0`, []);
+      for (const { rowsSql } of held.closure.tables)
+        await reader.query(`SELECT FROM (${rowsSql.replaceAll(/\$1::[^ )]+/g, "NULL")}) AS t LIMIT 0`, []);
       await reader.close();
       return `${source.description}: ${held.closure.tables.length} tables can be read under one snapshot`;
     } finally {
@@ -48,7 +53,9 @@ export async function runDoctor(session: Session): Promise<number> {
   });
   await look("control tables", async () => {
     const jobs = await listJobs(await session.control(), { limit: 1 });
-    return jobs[0] === undefined ? "migrated; no job yet" : `migrated; last job ${jobs[0].status} at ${jobs[0].startedAt.slice(0, 19)}`;
+    return jobs[0] === undefined
+      ? "migrated; no job yet"
+      : `migrated; last job ${jobs[0].status} at ${jobs[0].startedAt.slice(0, 19)}`;
   });
   await look("Temporal", async () => {
     await session.client();
@@ -63,8 +70,14 @@ export async function runDoctor(session: Session): Promise<number> {
     const { bavail, bsize } = await statfs(session.config.dataDir).catch(() => statfs("."));
     return `${bytes(bavail * bsize)} free for the data folder`;
   });
-  session.output.result(findings, () => table(["part", "state", "detail"], findings.map(({ part, state, detail }) => [part, state, wrap(detail, 90)])));
+  session.output.result(findings, () =>
+    table(
+      ["part", "state", "detail"],
+      findings.map(({ part, state, detail }) => [part, state, wrap(detail, 90)]),
+    ),
+  );
   return findings.some((finding) => finding.state === "fail") ? 1 : 0;
 }
 
-const wrap = (text: string, width: number): string => text.replaceAll(new RegExp(`(?![^\\n]{1,${width}}$)([^\\n]{1,${width}})\\s`, "g"), "$1\n");
+const wrap = (text: string, width: number): string =>
+  text.replaceAll(new RegExp(`(?![^\\n]{1,${width}}$)([^\\n]{1,${width}})\\s`, "g"), "$1\n");

@@ -17,8 +17,13 @@ export async function runVerificationKey(session: Session, options: { organizati
 }
 
 export async function runRotateKey(session: Session, newKey: string | undefined): Promise<number> {
-  if (newKey === undefined) throw usage("Set BACKUP_NEW_ENCRYPTION_KEY to the new key; BACKUP_ENCRYPTION_KEY stays the present one.");
+  if (newKey === undefined)
+    throw usage("Set BACKUP_NEW_ENCRYPTION_KEY to the new key; BACKUP_ENCRYPTION_KEY stays the present one.");
   const { organizations } = await (await session.repository()).rotateRootKey(newKey);
-  session.output.result({ organizations }, () => `${organizations} organization keys are wrapped by the new key; no backup was rewritten. Set BACKUP_ENCRYPTION_KEY to the new key now.`);
+  session.output.result(
+    { organizations },
+    () =>
+      `${organizations} organization keys are wrapped by the new key; no backup was rewritten. Set BACKUP_ENCRYPTION_KEY to the new key now.`,
+  );
   return 0;
 }

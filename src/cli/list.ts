@@ -16,13 +16,31 @@ export async function runList(session: Session, options: { organization?: string
   const backups: ReturnType<typeof summarize>[] = [];
   for (const organizationId of ids) {
     const vault = await repository.openVault(organizationId);
-    for (const header of await vault.listManifests()) backups.push(summarize(organizationId, header, jobs?.get(header.backupId)));
+    for (const header of await vault.listManifests())
+      backups.push(summarize(organizationId, header, jobs?.get(header.backupId)));
   }
-  const unfinished = [...(jobs?.values() ?? [])].filter((job) => job.status === "failed" || job.status === "cancelled" || job.status === "running");
+  const unfinished = [...(jobs?.values() ?? [])].filter(
+    (job) => job.status === "failed" || job.status === "cancelled" || job.status === "running",
+  );
   session.output.result({ backups, jobsWithoutBackup: unfinished }, () => {
-    const rows = backups.map((each) => [each.organizationId, String(each.sequence), each.backupId, each.createdAt.slice(0, 19).replace("T", " "), each.complete ? "complete" : "INCOMPLETE", bytes(each.packBytes), each.proven ?? "?"]);
-    const lines = [backups.length === 0 ? "There are no backups yet. Make one with: wedsync-backup backup --all" : table(["organization", "nr", "backup", "made (UTC)", "state", "packs", "proven"], rows)];
-    for (const job of unfinished) lines.push(`${job.status}: ${job.organizationId} at ${job.startedAt.slice(0, 19)} ${job.errorCode ?? ""} ${job.errorMessage ?? ""}`);
+    const rows = backups.map((each) => [
+      each.organizationId,
+      String(each.sequence),
+      each.backupId,
+      each.createdAt.slice(0, 19).replace("T", " "),
+      each.complete ? "complete" : "INCOMPLETE",
+      bytes(each.packBytes),
+      each.proven ?? "?",
+    ]);
+    const lines = [
+      backups.length === 0
+        ? "There are no backups yet. Make one with: wedsync-backup backup --all"
+        : table(["organization", "nr", "backup", "made (UTC)", "state", "packs", "proven"], rows),
+    ];
+    for (const job of unfinished)
+      lines.push(
+        `${job.status}: ${job.organizationId} at ${job.startedAt.slice(0, 19)} ${job.errorCode ?? ""} ${job.errorMessage ?? ""}`,
+      );
     return lines.join("\n");
   });
   return 0;
@@ -35,14 +53,25 @@ export async function runShow(session: Session, backup: string, options: { organ
     ...rest,
     manifestHash: hash,
     manifestBytes: sizeBytes,
-    tables: tables.map(({ segments, columns, ...entry }) => ({ ...entry, columns: columns.length, segments: segments.length })),
+    tables: tables.map(({ segments, columns, ...entry }) => ({
+      ...entry,
+      columns: columns.length,
+      segments: segments.length,
+    })),
     notStored: classifications.filter((each) => each.dataSet === null),
     files: media.files.length,
     fileBytes: media.files.reduce((sum, file) => sum + file.sizeBytes, 0),
     missingFiles: media.missing,
   };
   session.output.result(summary, () => {
-    const rows = summary.tables.map((each) => [each.table, each.dataSet, number(each.rows), bytes(each.rawBytes), String(each.segments), each.checksum]);
+    const rows = summary.tables.map((each) => [
+      each.table,
+      each.dataSet,
+      number(each.rows),
+      bytes(each.rawBytes),
+      String(each.segments),
+      each.checksum,
+    ]);
     return [
       `backup ${manifest.sequence} of ${manifest.organizationId}: ${manifest.backupId}`,
       `moment ${manifest.snapshot.takenAt} (LSN ${manifest.snapshot.lsn ?? "unknown"}), ${manifest.complete ? "complete" : `INCOMPLETE: ${media.missing.length} files were missing`}`,
@@ -62,11 +91,18 @@ export interface FoundBackup {
 }
 
 /** `backup`: an id, a sequence number, or "latest". @throws BackupNotFound */
-export async function findBackup(session: Session, backup: string, organization: string | undefined): Promise<FoundBackup> {
+export async function findBackup(
+  session: Session,
+  backup: string,
+  organization: string | undefined,
+): Promise<FoundBackup> {
   const repository = await session.repository();
   const ids = organization === undefined ? await repository.listOrganizations() : [organization];
   if (organization === undefined && ids.length > 1 && !backup.includes("-")) {
-    throw new BackupError("UsageInvalid", `Say which organization: --organization ID. There are ${ids.length} in this repository.`);
+    throw new BackupError(
+      "UsageInvalid",
+      `Say which organization: --organization ID. There are ${ids.length} in this repository.`,
+    );
   }
   for (const organizationId of ids) {
     const vault = await repository.openVault(organizationId);
@@ -75,10 +111,15 @@ export async function findBackup(session: Session, backup: string, organization:
       if (latest !== null) return { vault, ...latest };
       continue;
     }
-    const header = (await vault.listManifests()).find((each) => each.backupId === backup || String(each.sequence) === backup);
+    const header = (await vault.listManifests()).find(
+      (each) => each.backupId === backup || String(each.sequence) === backup,
+    );
     if (header !== undefined) return { vault, ...(await vault.readManifest(header.sequence)) };
   }
-  throw new BackupError("BackupNotFound", `There is no backup ${backup}${organization === undefined ? "" : ` of organization ${organization}`}. See: wedsync-backup list`);
+  throw new BackupError(
+    "BackupNotFound",
+    `There is no backup ${backup}${organization === undefined ? "" : ` of organization ${organization}`}. See: wedsync-backup list`,
+  );
 }
 
 function summarize(organizationId: string, header: ManifestHeader, job: JobRow | undefined) {
@@ -98,7 +139,10 @@ function summarize(organizationId: string, header: ManifestHeader, job: JobRow |
 }
 
 /** Null, and a line on stderr, when the control tables can't be asked: the bucket alone is enough to list. */
-async function jobsIfAsked(session: Session, organizationId: string | undefined): Promise<ReadonlyMap<string, JobRow> | null> {
+async function jobsIfAsked(
+  session: Session,
+  organizationId: string | undefined,
+): Promise<ReadonlyMap<string, JobRow> | null> {
   const { config, output } = session;
   const url = config.controlUrl ?? config.sourceUrl ?? (await findRunningServers(config.dataDir))?.databaseUrl ?? null;
   if (url === null) {
@@ -107,7 +151,10 @@ async function jobsIfAsked(session: Session, organizationId: string | undefined)
   }
   const control = openControlDatabase(url);
   try {
-    const jobs = await listJobs(control, { ...(organizationId === undefined ? {} : { organizationId }), limit: 10_000 });
+    const jobs = await listJobs(control, {
+      ...(organizationId === undefined ? {} : { organizationId }),
+      limit: 10_000,
+    });
     return new Map(jobs.map((job) => [job.id, job]));
   } catch (error) {
     if (!(error instanceof BackupError)) throw error;

@@ -28,7 +28,9 @@ const environment = process.env;
 const json = (): boolean => program.opts<{ json?: boolean }>().json === true;
 
 /** Opens a session around a verb; whatever happens, it is closed, and the exit code is the error table's. */
-function run<Parameters extends unknown[]>(verb: (session: Session, ...parameters: Parameters) => Promise<number> | number) {
+function run<Parameters extends unknown[]>(
+  verb: (session: Session, ...parameters: Parameters) => Promise<number> | number,
+) {
   return async (...parameters: [...Parameters, Command]): Promise<void> => {
     const output = createOutput({ json: json() });
     let session: Session | null = null;
@@ -51,9 +53,15 @@ export const program = new Command("wedsync-backup")
   .option("--json", "one JSON document on stdout, nothing else there")
   .showSuggestionAfterError()
   .exitOverride()
-  .addHelpText("after", "\nExamples:\n  wedsync-backup backup --all\n  wedsync-backup list\n  wedsync-backup recover latest --organization ID --to ./recovered\n");
+  .addHelpText(
+    "after",
+    "\nExamples:\n  wedsync-backup backup --all\n  wedsync-backup list\n  wedsync-backup recover latest --organization ID --to ./recovered\n",
+  );
 
-const proofOption = () => new Option("--proof <level>", "how the backup is proven when it is made").choices(["none", "integrity", "content"]).default("content");
+const proofOption = () =>
+  new Option("--proof <level>", "how the backup is proven when it is made")
+    .choices(["none", "integrity", "content"])
+    .default("content");
 const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
 
 program.commandsGroup("Run:");
@@ -77,11 +85,16 @@ program
     run(async (session) => {
       await session.servers();
       const applied = await migrateControlTables(session.controlUrl);
-      session.output.result({ applied }, () => (applied.length === 0 ? "the control tables are up to date" : `applied ${applied.join(", ")}`));
+      session.output.result({ applied }, () =>
+        applied.length === 0 ? "the control tables are up to date" : `applied ${applied.join(", ")}`,
+      );
       return 0;
     }),
   );
-program.command("doctor").description("show whether a backup would work").action(run((session) => runDoctor(session)));
+program
+  .command("doctor")
+  .description("show whether a backup would work")
+  .action(run((session) => runDoctor(session)));
 
 program.commandsGroup("Back up:");
 program
@@ -106,12 +119,31 @@ policy
   .option("--data-set <name>", "only this data set (may be given again)", collect)
   .addOption(proofOption())
   .action(run((session, options: PutPolicyOptions) => runPutPolicy(session, options)));
-policy.command("list").description("policies and when they run next").option("-o, --organization <id>").action(run((session, options: { organization?: string }) => runListPolicies(session, options)));
-policy.command("pause <id>").description("stop running it").action(run((session, id: string) => runPausePolicy(session, id, true)));
-policy.command("resume <id>").description("run it again").action(run((session, id: string) => runPausePolicy(session, id, false)));
-policy.command("trigger <id>").description("run it now").action(run((session, id: string) => runTriggerPolicy(session, id)));
-policy.command("delete <id>").description("remove it; its backups stay").action(run((session, id: string) => runDeletePolicy(session, id)));
-policy.command("reconcile").description("make Temporal's schedules equal the policies").action(run((session) => runReconcilePolicies(session)));
+policy
+  .command("list")
+  .description("policies and when they run next")
+  .option("-o, --organization <id>")
+  .action(run((session, options: { organization?: string }) => runListPolicies(session, options)));
+policy
+  .command("pause <id>")
+  .description("stop running it")
+  .action(run((session, id: string) => runPausePolicy(session, id, true)));
+policy
+  .command("resume <id>")
+  .description("run it again")
+  .action(run((session, id: string) => runPausePolicy(session, id, false)));
+policy
+  .command("trigger <id>")
+  .description("run it now")
+  .action(run((session, id: string) => runTriggerPolicy(session, id)));
+policy
+  .command("delete <id>")
+  .description("remove it; its backups stay")
+  .action(run((session, id: string) => runDeletePolicy(session, id)));
+policy
+  .command("reconcile")
+  .description("make Temporal's schedules equal the policies")
+  .action(run((session) => runReconcilePolicies(session)));
 policy
   .command("preview <cron>")
   .description("say in words and times what a cron line means")
@@ -119,7 +151,11 @@ policy
   .action(run((session, cron: string, options: { timeZone: string }) => runPreviewPolicy(session, cron, options)));
 
 program.commandsGroup("Look, prove, recover (needs the bucket and the key alone):");
-program.command("list").description("backups").option("-o, --organization <id>").action(run((session, options: { organization?: string }) => runList(session, options)));
+program
+  .command("list")
+  .description("backups")
+  .option("-o, --organization <id>")
+  .action(run((session, options: { organization?: string }) => runList(session, options)));
 program
   .command("show <backup>")
   .description("one backup: an id, a number, or latest")
@@ -140,15 +176,27 @@ program
   .description("recover one backup into files or an empty database")
   .option("-o, --organization <id>")
   .option("--to <folder>", "COPY text, schema, files, manifest")
-  .option("--to-database <url>", "an empty Postgres database (or RECOVER_DATABASE_URL, which hides the password from other users)")
+  .option(
+    "--to-database <url>",
+    "an empty Postgres database (or RECOVER_DATABASE_URL, which hides the password from other users)",
+  )
   .action(
     run((session, backup: string, options: { organization?: string; to?: string; toDatabase?: string }) =>
-      runRecover(session, backup, { ...options, toDatabase: options.toDatabase ?? environment["RECOVER_DATABASE_URL"] }),
+      runRecover(session, backup, {
+        ...options,
+        toDatabase: options.toDatabase ?? environment["RECOVER_DATABASE_URL"],
+      }),
     ),
   );
 const keys = program.command("keys").description("keys");
-keys.command("generate").description("print a new encryption key").action(run((session) => runGenerateKey(session)));
-keys.command("rotate").description("wrap all organization keys by BACKUP_NEW_ENCRYPTION_KEY").action(run((session) => runRotateKey(session, environment["BACKUP_NEW_ENCRYPTION_KEY"])));
+keys
+  .command("generate")
+  .description("print a new encryption key")
+  .action(run((session) => runGenerateKey(session)));
+keys
+  .command("rotate")
+  .description("wrap all organization keys by BACKUP_NEW_ENCRYPTION_KEY")
+  .action(run((session) => runRotateKey(session, environment["BACKUP_NEW_ENCRYPTION_KEY"])));
 keys
   .command("verification")
   .description("print an organization's verification key: it proves, and can't read")
@@ -157,8 +205,14 @@ keys
 
 program.commandsGroup("Your schema:");
 const catalogue = program.command("catalogue").description("how tables belong to organizations");
-catalogue.command("show").description("every table and its role").action(run((session) => runShowCatalogue(session)));
-catalogue.command("check").description("whether the catalogue fits the database").action(run((session) => runCheckCatalogue(session)));
+catalogue
+  .command("show")
+  .description("every table and its role")
+  .action(run((session) => runShowCatalogue(session)));
+catalogue
+  .command("check")
+  .description("whether the catalogue fits the database")
+  .action(run((session) => runCheckCatalogue(session)));
 catalogue
   .command("suggest")
   .description("print a first catalogue for any schema")

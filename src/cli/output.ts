@@ -39,9 +39,13 @@ export function createOutput(options: { json: boolean }): Output {
 
 /** @returns the exit code. */
 export function reportError(error: unknown, options: { json: boolean }): number {
-  const known = error instanceof BackupError ? error : new BackupError("Internal", unexpected(error), {}, { cause: error });
+  const known =
+    error instanceof BackupError ? error : new BackupError("Internal", unexpected(error), {}, { cause: error });
   const { code, message, details, kind } = known;
-  if (options.json) process.stdout.write(`${JSON.stringify({ error: { code, message, details, retryable: kind.retryable } }, null, 2)}\n`);
+  if (options.json)
+    process.stdout.write(
+      `${JSON.stringify({ error: { code, message, details, retryable: kind.retryable } }, null, 2)}\n`,
+    );
   else process.stderr.write(`\n${code}: ${message}\n${kind.retryable ? "Trying again later may help.\n" : ""}`);
   return kind.exitCode;
 }
@@ -49,13 +53,20 @@ export function reportError(error: unknown, options: { json: boolean }): number 
 /** An error that has no name of ours: its class and place, not its words, which may quote data. */
 function unexpected(error: unknown): string {
   if (!(error instanceof Error)) return "something that is not an error was thrown";
-  const place = error.stack?.split("\n").find((line) => line.trimStart().startsWith("at "))?.trim() ?? "";
+  const place =
+    error.stack
+      ?.split("\n")
+      .find((line) => line.trimStart().startsWith("at "))
+      ?.trim() ?? "";
   return `unexpected ${error.constructor.name} ${place}`;
 }
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const isColoured = process.stdout.isTTY && process.env["NO_COLOR"] === undefined;
-  const drawn = new Table({ head: [...head], style: isColoured ? { head: ["cyan"], border: ["grey"] } : { head: [], border: [] } });
+  const drawn = new Table({
+    head: [...head],
+    style: isColoured ? { head: ["cyan"], border: ["grey"] } : { head: [], border: [] },
+  });
   drawn.push(...rows.map((row) => [...row]));
   return drawn.toString();
 }
@@ -68,7 +79,8 @@ export function bytes(count: number): string {
 }
 
 export const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(2)} s`;
-export const rate = (count: number, milliseconds: number): string => `${bytes(Math.round(count / Math.max(milliseconds / 1000, 0.001)))}/s`;
+export const rate = (count: number, milliseconds: number): string =>
+  `${bytes(Math.round(count / Math.max(milliseconds / 1000, 0.001)))}/s`;
 export const number = (count: number): string => count.toLocaleString("en");
 
 export const usage = (message: string): BackupError => new BackupError("UsageInvalid" satisfies ErrorCode, message);

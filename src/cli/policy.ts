@@ -1,5 +1,11 @@
 // wedsync-backup policy: backups on a schedule.
-import { applyPolicySchedule, describePolicySchedule, reconcilePolicySchedules, removePolicySchedule, triggerPolicy } from "../client/policy-schedules.ts";
+import {
+  applyPolicySchedule,
+  describePolicySchedule,
+  reconcilePolicySchedules,
+  removePolicySchedule,
+  triggerPolicy,
+} from "../client/policy-schedules.ts";
 import { previewSchedule } from "../client/preview-schedule.ts";
 import { deletePolicy, getPolicy, listPolicies, putPolicy, setPolicyPaused } from "../control/policies.ts";
 import { BackupError } from "../domain/errors.ts";
@@ -20,9 +26,15 @@ export interface PutPolicyOptions {
 
 export async function runPutPolicy(session: Session, options: PutPolicyOptions): Promise<number> {
   const preview = previewSchedule(options.cron, options.timeZone);
-  const [control, client, source, catalogue] = [await session.control(), await session.client(), await session.source(), await session.catalogue()];
+  const [control, client, source, catalogue] = [
+    await session.control(),
+    await session.client(),
+    await session.source(),
+    await session.catalogue(),
+  ];
   const known = await source.listOrganizations(catalogue.root);
-  if (!known.includes(options.organization)) throw new BackupError("OrganizationNotFound", `There is no organization ${options.organization}.`);
+  if (!known.includes(options.organization))
+    throw new BackupError("OrganizationNotFound", `There is no organization ${options.organization}.`);
   const policy = await putPolicy(control, {
     organizationId: options.organization,
     name: options.name,
@@ -35,14 +47,22 @@ export async function runPutPolicy(session: Session, options: PutPolicyOptions):
     paused: false,
   });
   const change = await applyPolicySchedule(client, policy);
-  session.output.result({ ...policy, schedule: change, ...preview }, () => `${change} policy ${policy.id}\n${preview.words}\nnext: ${preview.nextRuns.slice(0, 3).join(", ")}`);
+  session.output.result(
+    { ...policy, schedule: change, ...preview },
+    () => `${change} policy ${policy.id}\n${preview.words}\nnext: ${preview.nextRuns.slice(0, 3).join(", ")}`,
+  );
   return 0;
 }
 
 export async function runListPolicies(session: Session, options: { organization?: string }): Promise<number> {
   const [control, client] = [await session.control(), await session.client()];
-  const policies = await listPolicies(control, options.organization === undefined ? {} : { organizationId: options.organization });
-  const described = await Promise.all(policies.map(async (policy) => ({ ...policy, schedule: await describePolicySchedule(client, policy) })));
+  const policies = await listPolicies(
+    control,
+    options.organization === undefined ? {} : { organizationId: options.organization },
+  );
+  const described = await Promise.all(
+    policies.map(async (policy) => ({ ...policy, schedule: await describePolicySchedule(client, policy) })),
+  );
   session.output.result(described, () =>
     described.length === 0
       ? "There are no policies. Make one with: wedsync-backup policy create --organization ID --cron '0 2 * * *'"
@@ -87,7 +107,10 @@ export async function runTriggerPolicy(session: Session, id: string): Promise<nu
 export async function runReconcilePolicies(session: Session): Promise<number> {
   const [control, client] = [await session.control(), await session.client()];
   const result = await reconcilePolicySchedules(client, await listPolicies(control));
-  session.output.result(result, () => `${result.applied} schedules are as the policies say; ${result.removed} without a policy were removed`);
+  session.output.result(
+    result,
+    () => `${result.applied} schedules are as the policies say; ${result.removed} without a policy were removed`,
+  );
   return 0;
 }
 
@@ -99,6 +122,7 @@ export function runPreviewPolicy(session: Session, cron: string, options: { time
 
 function wholeNumber(name: string, text: string, most: number): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 0 || value > most) throw new BackupError("UsageInvalid", `${name} must be a whole number of seconds, at most ${most}.`);
+  if (!Number.isInteger(value) || value < 0 || value > most)
+    throw new BackupError("UsageInvalid", `${name} must be a whole number of seconds, at most ${most}.`);
   return value;
 }

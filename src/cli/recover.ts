@@ -13,7 +13,8 @@ interface RecoverOptions {
 
 export async function runRecover(session: Session, backup: string, options: RecoverOptions): Promise<number> {
   const { organization, to, toDatabase } = options;
-  if (to === undefined && toDatabase === undefined) throw usage("Say where to: --to FOLDER, or --to-database URL (or RECOVER_DATABASE_URL in the environment).");
+  if (to === undefined && toDatabase === undefined)
+    throw usage("Say where to: --to FOLDER, or --to-database URL (or RECOVER_DATABASE_URL in the environment).");
   const startedMs = performance.now();
   const { vault, manifest } = await findBackup(session, backup, organization);
   const onProgress = (progress: { table: string; rows: number; bytes: number }): void =>
@@ -25,20 +26,31 @@ export async function runRecover(session: Session, backup: string, options: Reco
     takenAt: manifest.snapshot.takenAt,
     complete: manifest.complete,
     folder: to === undefined ? null : await recoverToFolder({ vault, manifest, targetDir: to, onProgress }),
-    database: toDatabase === undefined ? null : await recoverToDatabase({ vault, manifest, databaseUrl: toDatabase, onProgress }),
+    database:
+      toDatabase === undefined
+        ? null
+        : await recoverToDatabase({ vault, manifest, databaseUrl: toDatabase, onProgress }),
     durationMs: 0,
   };
   recovered.durationMs = Math.round(performance.now() - startedMs);
   session.output.result(recovered, () => {
-    const lines = [`recovered backup ${manifest.sequence} of ${manifest.organizationId} as of ${manifest.snapshot.takenAt} in ${seconds(recovered.durationMs)}`];
+    const lines = [
+      `recovered backup ${manifest.sequence} of ${manifest.organizationId} as of ${manifest.snapshot.takenAt} in ${seconds(recovered.durationMs)}`,
+    ];
     const { folder, database } = recovered;
-    if (folder !== null) lines.push(`  ${folder.folder}: ${folder.tables} tables, ${number(folder.rows)} rows, ${folder.files} files, ${bytes(folder.bytes)}`);
+    if (folder !== null)
+      lines.push(
+        `  ${folder.folder}: ${folder.tables} tables, ${number(folder.rows)} rows, ${folder.files} files, ${bytes(folder.bytes)}`,
+      );
     if (database !== null) {
-      lines.push(`  database: ${database.tables} tables, ${number(database.rows)} rows, ${bytes(database.bytes)} (${rate(database.bytes, recovered.durationMs)}); row checksums equal, foreign keys valid`);
+      lines.push(
+        `  database: ${database.tables} tables, ${number(database.rows)} rows, ${bytes(database.bytes)} (${rate(database.bytes, recovered.durationMs)}); row checksums equal, foreign keys valid`,
+      );
       if (manifest.media.files.length > 0) lines.push("  files are recovered with --to FOLDER");
     }
     for (const note of (folder ?? database)?.leftOut ?? []) lines.push(`  left out: ${note}`);
-    if (!manifest.complete) lines.push(`  INCOMPLETE: ${manifest.media.missing.length} files were missing when the backup was made`);
+    if (!manifest.complete)
+      lines.push(`  INCOMPLETE: ${manifest.media.missing.length} files were missing when the backup was made`);
     return lines.join("\n");
   });
   return 0;

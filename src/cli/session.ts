@@ -64,7 +64,11 @@ export class Session {
 
   get sourceUrl(): string {
     const url = this.config.sourceUrl ?? this.running?.databaseUrl ?? null;
-    if (url === null) throw new BackupError("SourceUnreachable", "There is no source database. Set BACKUP_SOURCE_DATABASE_URL, or run `npm start` for the embedded one.");
+    if (url === null)
+      throw new BackupError(
+        "SourceUnreachable",
+        "There is no source database. Set BACKUP_SOURCE_DATABASE_URL, or run `npm start` for the embedded one.",
+      );
     return url;
   }
 
@@ -80,7 +84,11 @@ export class Session {
   get temporal(): TemporalAddress {
     const { address, namespace, apiKey, tls } = this.config.temporal;
     const found = address ?? this.running?.temporalAddress ?? null;
-    if (found === null) throw new BackupError("TemporalUnreachable", "There is no Temporal server. Set TEMPORAL_ADDRESS, or run `npm start`.");
+    if (found === null)
+      throw new BackupError(
+        "TemporalUnreachable",
+        "There is no Temporal server. Set TEMPORAL_ADDRESS, or run `npm start`.",
+      );
     return { address: found, namespace, apiKey, tls };
   }
 

@@ -8,7 +8,8 @@ import { policyDefaults } from "../domain/policy.ts";
 import { startFacade } from "../facade/health.ts";
 import { findFreePort } from "../local/free-port.ts";
 import { recoverToDatabase } from "../recover/recover-to-database.ts";
-import { createSampleSchema, generateSampleWeddings, samplePresets } from "../samples/generate.ts";
+import { createSampleSchema, generateSampleWeddings } from "../samples/generate.ts";
+import { samplePresets } from "../samples/sample-size.ts";
 import { backUpAll, describeRuns, exitCodeOf, isFailed, type FailedRun } from "./backup.ts";
 import { bytes, number, seconds, table } from "./output.ts";
 import type { Session } from "./session.ts";
@@ -22,10 +23,22 @@ export async function runUp(session: Session, options: { once: boolean }): Promi
   const stack = await session.startStack();
   if (stack.isNewDatabase) {
     await createSampleSchema(session.sourceUrl);
-    const made = await generateSampleWeddings({ ...samplePresets.demo, databaseUrl: session.sourceUrl, mediaDir: session.mediaUrl, seed: sampleSeed });
-    output.say(`made ${made.organizationIds.length} sample organizations: ${number(made.rows)} rows, ${made.files} photos`);
+    const made = await generateSampleWeddings({
+      ...samplePresets.demo,
+      databaseUrl: session.sourceUrl,
+      mediaDir: session.mediaUrl,
+      seed: sampleSeed,
+    });
+    output.say(
+      `made ${made.organizationIds.length} sample organizations: ${number(made.rows)} rows, ${made.files} photos`,
+    );
   }
-  const [control, client, source, catalogue] = [await session.control(), await session.client(), await session.source(), await session.catalogue()];
+  const [control, client, source, catalogue] = [
+    await session.control(),
+    await session.client(),
+    await session.source(),
+    await session.catalogue(),
+  ];
   await session.startWorker();
   const ids = await source.listOrganizations(catalogue.root);
   if (config.sourceUrl === null) await makeNightlyPolicies(session, ids);
@@ -37,10 +50,17 @@ export async function runUp(session: Session, options: { once: boolean }): Promi
   const facade = await startFacade({
     port: await findFreePort(config.port),
     host: "127.0.0.1",
-    checks: { temporal: () => client.workflowService.getSystemInfo({}), database: () => control.query("SELECT 1"), storage: async () => (await session.store()).stat("repository") },
+    checks: {
+      temporal: () => client.workflowService.getSystemInfo({}),
+      database: () => control.query("SELECT 1"),
+      storage: async () => (await session.store()).stat("repository"),
+    },
   });
   await stack.folder.announce({ ...stack, facadeUrl: facade.url });
-  output.result({ runs, temporalUiUrl: stack.temporalUiUrl, facadeUrl: facade.url }, () => `${describeRuns(runs)}\n\n${whereToLook(session, facade.url, ids[0])}`);
+  output.result(
+    { runs, temporalUiUrl: stack.temporalUiUrl, facadeUrl: facade.url },
+    () => `${describeRuns(runs)}\n\n${whereToLook(session, facade.url, ids[0])}`,
+  );
   await untilInterrupted();
   output.say("stopping …");
   await facade.stop();
@@ -51,7 +71,14 @@ async function makeNightlyPolicies(session: Session, ids: readonly string[]): Pr
   const control = await session.control();
   if ((await listPolicies(control)).length > 0) return;
   for (const organizationId of ids) {
-    await putPolicy(control, { ...policyDefaults, organizationId, name: "nightly", cron: "0 2 * * *", dataSets: null, paused: false });
+    await putPolicy(control, {
+      ...policyDefaults,
+      organizationId,
+      name: "nightly",
+      cron: "0 2 * * *",
+      dataSets: null,
+      paused: false,
+    });
   }
 }
 
@@ -94,9 +121,18 @@ async function finishOnce(session: Session, runs: readonly (BackupOutcome | Fail
   const proven = tests.filter((test) => test.error === null).length;
   const allProven = runs.every((run) => !isFailed(run)) && proven === runs.length;
   session.output.result({ runs, restoreTests: tests, proven: allProven }, () => {
-    const rows = tests.map((test) => [test.organizationId, number(test.rows), seconds(test.durationMs), test.error === null ? "restored, rows and foreign keys equal" : test.error]);
+    const rows = tests.map((test) => [
+      test.organizationId,
+      number(test.rows),
+      seconds(test.durationMs),
+      test.error === null ? "restored, rows and foreign keys equal" : test.error,
+    ]);
     const size = runs.reduce((sum, run) => sum + (isFailed(run) ? 0 : run.storedBytes), 0);
-    return [describeRuns(runs), table(["organization", "rows", "restore test", "result"], rows), `${proven} of ${runs.length} organizations proven restorable; ${bytes(size)} stored now`].join("\n");
+    return [
+      describeRuns(runs),
+      table(["organization", "rows", "restore test", "result"], rows),
+      `${proven} of ${runs.length} organizations proven restorable; ${bytes(size)} stored now`,
+    ].join("\n");
   });
   if (exitCodeOf(runs) !== 0) return exitCodeOf(runs);
   return allProven ? 0 : 3;
@@ -118,12 +154,23 @@ async function restoreTest(session: Session, run: BackupOutcome): Promise<Restor
     const { rows } = await recoverToDatabase({ vault, manifest, databaseUrl: scratch.href });
     await admin.query(
       `INSERT INTO backup.backup_verification_results (organization_id, job_id, level, proven, objects, bytes, started_at) VALUES ($1, $2, 'restore', true, $3, $4, $5)`,
-      [organizationId, backupId, manifest.tables.length, manifest.tables.reduce((sum, each) => sum + each.rawBytes, 0), new Date(Date.now() - (performance.now() - startedMs))],
+      [
+        organizationId,
+        backupId,
+        manifest.tables.length,
+        manifest.tables.reduce((sum, each) => sum + each.rawBytes, 0),
+        new Date(Date.now() - (performance.now() - startedMs)),
+      ],
     );
     return { organizationId, rows, durationMs: Math.round(performance.now() - startedMs), error: null };
   } catch (error) {
     const code = (error as { code?: string }).code ?? "unknown";
-    return { organizationId, rows: 0, durationMs: Math.round(performance.now() - startedMs), error: `not restored: ${code}` };
+    return {
+      organizationId,
+      rows: 0,
+      durationMs: Math.round(performance.now() - startedMs),
+      error: `not restored: ${code}`,
+    };
   } finally {
     await admin.query(`DROP DATABASE IF EXISTS ${name}`).catch(() => {}); // the connection is gone, and with it the server
     await admin.end().catch(() => {});

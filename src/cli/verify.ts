@@ -24,41 +24,66 @@ interface Verified {
 }
 
 export async function runVerify(session: Session, backup: string | undefined, options: VerifyOptions): Promise<number> {
-  const results = options.level === "content" ? await proveContent(session, backup, options) : await proveIntegrity(session, options);
+  const results =
+    options.level === "content" ? await proveContent(session, backup, options) : await proveIntegrity(session, options);
   session.output.result(results, () => describe(results));
   return results.some((result) => result.problems.length > 0) ? new BackupError("BackupUnproven", "").kind.exitCode : 0;
 }
 
 async function proveIntegrity(session: Session, options: VerifyOptions): Promise<Verified[]> {
   const { verificationKey, organization } = options;
-  if (verificationKey !== undefined && organization === undefined) throw usage("A verification key is one organization's: say --organization ID.");
+  if (verificationKey !== undefined && organization === undefined)
+    throw usage("A verification key is one organization's: say --organization ID.");
   const keys: [string, string][] = [];
   if (verificationKey !== undefined && organization !== undefined) {
     keys.push([organization, verificationKey]);
   } else {
     const repository = await session.repository();
-    for (const id of organization === undefined ? await repository.listOrganizations() : [organization]) keys.push([id, (await repository.openVault(id)).exportVerificationKey()]);
+    for (const id of organization === undefined ? await repository.listOrganizations() : [organization])
+      keys.push([id, (await repository.openVault(id)).exportVerificationKey()]);
   }
   const store = await session.store();
   const results: Verified[] = [];
   for (const [organizationId, key] of keys) {
     const startedMs = performance.now();
-    const report = await verifyIntegrity(store, organizationId, key, { onProgress: (seen) => session.output.progress(`${organizationId} ${bytes(seen.bytes)}`) });
-    results.push({ ...report, level: "integrity", objects: report.manifests + report.packs, durationMs: performance.now() - startedMs });
+    const report = await verifyIntegrity(store, organizationId, key, {
+      onProgress: (seen) => session.output.progress(`${organizationId} ${bytes(seen.bytes)}`),
+    });
+    results.push({
+      ...report,
+      level: "integrity",
+      objects: report.manifests + report.packs,
+      durationMs: performance.now() - startedMs,
+    });
   }
   return results;
 }
 
-async function proveContent(session: Session, backup: string | undefined, { organization }: VerifyOptions): Promise<Verified[]> {
+async function proveContent(
+  session: Session,
+  backup: string | undefined,
+  { organization }: VerifyOptions,
+): Promise<Verified[]> {
   const repository = await session.repository();
-  const ids = organization !== undefined || backup !== undefined ? [organization] : await repository.listOrganizations();
+  const ids =
+    organization !== undefined || backup !== undefined ? [organization] : await repository.listOrganizations();
   const results: Verified[] = [];
   for (const id of ids) {
     const startedMs = performance.now();
     const { vault, manifest } = await findBackup(session, backup ?? "latest", id);
-    const report = await verifyContent(vault, manifest, (seen) => session.output.progress(`${manifest.organizationId} ${bytes(seen.bytes)}`));
+    const report = await verifyContent(vault, manifest, (seen) =>
+      session.output.progress(`${manifest.organizationId} ${bytes(seen.bytes)}`),
+    );
     const { segments, problems } = report;
-    results.push({ organizationId: manifest.organizationId, level: "content", objects: segments, bytes: report.bytes, durationMs: performance.now() - startedMs, problems, notes: [] });
+    results.push({
+      organizationId: manifest.organizationId,
+      level: "content",
+      objects: segments,
+      bytes: report.bytes,
+      durationMs: performance.now() - startedMs,
+      problems,
+      notes: [],
+    });
   }
   return results;
 }
@@ -72,6 +97,9 @@ function describe(results: readonly Verified[]): string {
     `${seconds(each.durationMs)}, ${rate(each.bytes, each.durationMs)}`,
     each.problems.length === 0 ? "proven" : `${each.problems.length} PROBLEMS`,
   ]);
-  const details = results.flatMap((each) => [...each.problems.map((problem) => `${problem.code} ${problem.key}: ${problem.message}`), ...each.notes.map((note) => `note: ${note}`)]);
+  const details = results.flatMap((each) => [
+    ...each.problems.map((problem) => `${problem.code} ${problem.key}: ${problem.message}`),
+    ...each.notes.map((note) => `note: ${note}`),
+  ]);
   return [table(["organization", "level", "objects", "bytes", "time", "result"], rows), ...details].join("\n");
 }

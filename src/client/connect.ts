@@ -23,7 +23,14 @@ export function connectionOptions({ address, apiKey, tls }: TemporalAddress) {
   return {
     address,
     ...(apiKey === null ? {} : { apiKey }),
-    ...(tls === null ? {} : { tls: { ...(clientCertPair && { clientCertPair }), ...(tls.serverName && { serverNameOverride: tls.serverName }) } }),
+    ...(tls === null
+      ? {}
+      : {
+          tls: {
+            ...(clientCertPair && { clientCertPair }),
+            ...(tls.serverName && { serverNameOverride: tls.serverName }),
+          },
+        }),
   };
 }
 

@@ -1,6 +1,6 @@
 // Temporal's schedules as the control tables want them. The tables are the truth: reconciling creates, updates and
 // removes until both say the same, and may run at any time and any number of times.
-import { type Client, ScheduleAlreadyRunning, ScheduleNotFoundError, ScheduleOverlapPolicy, type ScheduleOptions } from "@temporalio/client";
+import { type Client, ScheduleAlreadyRunning, ScheduleNotFoundError, ScheduleOverlapPolicy } from "@temporalio/client";
 import { taskQueues } from "../domain/backup-request.ts";
 import { scheduleIdOf, scheduleIdPrefix, type Policy } from "../domain/policy.ts";
 import { searchAttributesOf } from "./search-attributes.ts";
@@ -35,7 +35,7 @@ function scheduleOf(policy: Policy) {
 export async function applyPolicySchedule(client: Client, policy: Policy): Promise<"created" | "updated"> {
   const wanted = scheduleOf(policy);
   try {
-    await client.schedule.create({ scheduleId: scheduleIdOf(policy), ...wanted } as ScheduleOptions);
+    await client.schedule.create({ scheduleId: scheduleIdOf(policy), ...wanted });
     return "created";
   } catch (error) {
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
@@ -52,7 +52,10 @@ export async function removePolicySchedule(client: Client, scheduleId: string): 
   }
 }
 
-export async function reconcilePolicySchedules(client: Client, policies: readonly Policy[]): Promise<{ applied: number; removed: number }> {
+export async function reconcilePolicySchedules(
+  client: Client,
+  policies: readonly Policy[],
+): Promise<{ applied: number; removed: number }> {
   for (const policy of policies) await applyPolicySchedule(client, policy);
   const wanted = new Set(policies.map(scheduleIdOf));
   let removed = 0;

@@ -11,18 +11,35 @@ export interface SchedulePreview {
 
 /** @throws PolicyInvalid */
 export function previewSchedule(cron: string, timeZone: string, count = 5): SchedulePreview {
-  if (cron.trim().split(/\s+/).length !== 5) throw new BackupError("PolicyInvalid", "A cron line has five fields: minute, hour, day of month, month, day of week.");
+  if (cron.trim().split(/\s+/).length !== 5)
+    throw new BackupError(
+      "PolicyInvalid",
+      "A cron line has five fields: minute, hour, day of month, month, day of week.",
+    );
   try {
     Intl.DateTimeFormat("en", { timeZone });
   } catch (error) {
-    throw new BackupError("PolicyInvalid", "That is not a time zone; write it like Europe/Paris or UTC.", {}, { cause: error });
+    throw new BackupError(
+      "PolicyInvalid",
+      "That is not a time zone; write it like Europe/Paris or UTC.",
+      {},
+      { cause: error },
+    );
   }
   try {
     const runs = new Cron(cron, { timezone: timeZone, paused: true }).nextRuns(count);
     if (runs.length === 0) throw new BackupError("PolicyInvalid", "That cron line never runs.");
-    return { words: `${cronstrue.toString(cron, { use24HourTimeFormat: true })} (${timeZone})`, nextRuns: runs.map((run) => run.toISOString()) };
+    return {
+      words: `${cronstrue.toString(cron, { use24HourTimeFormat: true })} (${timeZone})`,
+      nextRuns: runs.map((run) => run.toISOString()),
+    };
   } catch (error) {
     if (error instanceof BackupError) throw error;
-    throw new BackupError("PolicyInvalid", "That is not a cron line: minute, hour, day of month, month, day of week.", {}, { cause: error });
+    throw new BackupError(
+      "PolicyInvalid",
+      "That is not a cron line: minute, hour, day of month, month, day of week.",
+      {},
+      { cause: error },
+    );
   }
 }

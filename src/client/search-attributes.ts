@@ -4,11 +4,19 @@ import { defineSearchAttributeKey, SearchAttributeType, TypedSearchAttributes } 
 import { BackupError } from "../domain/errors.ts";
 
 const keyword = (name: string) => defineSearchAttributeKey(name, SearchAttributeType.KEYWORD);
-const keys = { organizationId: keyword("OrganizationId"), policyId: keyword("PolicyId"), operation: keyword("Operation") };
+const keys = {
+  organizationId: keyword("OrganizationId"),
+  policyId: keyword("PolicyId"),
+  operation: keyword("Operation"),
+};
 
 export const searchAttributeNames = ["OrganizationId", "BackupId", "PolicyId", "Operation", "Phase"] as const;
 
-export function searchAttributesOf(values: { organizationId: string; policyId: string | null; operation: string }): TypedSearchAttributes {
+export function searchAttributesOf(values: {
+  organizationId: string;
+  policyId: string | null;
+  operation: string;
+}): TypedSearchAttributes {
   return new TypedSearchAttributes([
     { key: keys.organizationId, value: values.organizationId },
     { key: keys.operation, value: values.operation },

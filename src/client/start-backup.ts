@@ -82,7 +82,10 @@ export async function followBackup(
   }
 }
 
-export async function cancelBackup(client: Client, started: Pick<StartedBackup, "workflowId" | "backupId">): Promise<void> {
+export async function cancelBackup(
+  client: Client,
+  started: Pick<StartedBackup, "workflowId" | "backupId">,
+): Promise<void> {
   await client.workflow.getHandle(started.workflowId, started.backupId).cancel();
 }
 
@@ -91,12 +94,23 @@ export function asBackupError(error: unknown): BackupError {
   if (!(error instanceof WorkflowFailedError)) {
     return error instanceof BackupError
       ? error
-      : new BackupError("TemporalUnreachable", "The Temporal server stopped answering while the run was followed; the run itself goes on.", {}, { cause: error });
+      : new BackupError(
+          "TemporalUnreachable",
+          "The Temporal server stopped answering while the run was followed; the run itself goes on.",
+          {},
+          { cause: error },
+        );
   }
   for (let at: unknown = error.cause; at instanceof Error; at = at.cause) {
-    if (at instanceof CancelledFailure) return new BackupError("Cancelled", "The backup was cancelled; nothing of it is listed.");
+    if (at instanceof CancelledFailure)
+      return new BackupError("Cancelled", "The backup was cancelled; nothing of it is listed.");
     if (at instanceof ApplicationFailure && isErrorCode(at.type)) return new BackupError(at.type, at.message);
     if (!(at instanceof ActivityFailure) && !(at instanceof ApplicationFailure)) break;
   }
-  return new BackupError("Internal", "The backup failed for a reason that has no name; see the worker's log and the Temporal Web UI.", {}, { cause: error });
+  return new BackupError(
+    "Internal",
+    "The backup failed for a reason that has no name; see the worker's log and the Temporal Web UI.",
+    {},
+    { cause: error },
+  );
 }

@@ -5,42 +5,93 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import { BackupError } from "../domain/errors.ts";
 
-const postgresUrl = z.string().regex(/^postgres(ql)?:\/\/\S+$/, "must be a URL like postgres://user:password@host:5432/database");
+const postgresUrl = z
+  .string()
+  .regex(/^postgres(ql)?:\/\/\S+$/, "must be a URL like postgres://user:password@host:5432/database");
 const httpUrl = z.string().regex(/^https?:\/\/\S+$/, "must start with http:// or https://");
 const hostPort = z.string().regex(/^[^\s/:]+:\d{1,5}$/, "must be host:port, without a scheme");
 const port = z.string().regex(/^\d{1,5}$/, "must be a port number");
 
 /** `meta.description` is what the README's table prints. */
 export const variables = z.object({
-  BACKUP_SOURCE_DATABASE_URL: postgresUrl.optional().meta({ description: "The Postgres to protect. Unset: an embedded one with sample weddings." }),
-  BACKUP_DATABASE_URL: postgresUrl.optional().meta({ description: "Where the control tables live (schema `backup`). Default: the source." }),
-  BACKUP_CATALOGUE: z.string().optional().meta({ description: "JSON or YAML file that says how your schema belongs to organizations. Default: WedSync's." }),
-  BACKUP_DATA_DIR: z.string().optional().meta({ description: "Folder for local servers and the local repository. Default: `.wedsync`." }),
-  BACKUP_ENCRYPTION_KEY: z.string().optional().meta({ description: "32 random bytes as base64 or hex (`openssl rand -base64 32`), or a passphrase of 16 characters or more." }),
+  BACKUP_SOURCE_DATABASE_URL: postgresUrl
+    .optional()
+    .meta({ description: "The Postgres to protect. Unset: an embedded one with sample weddings." }),
+  BACKUP_DATABASE_URL: postgresUrl
+    .optional()
+    .meta({ description: "Where the control tables live (schema `backup`). Default: the source." }),
+  BACKUP_CATALOGUE: z
+    .string()
+    .optional()
+    .meta({ description: "JSON or YAML file that says how your schema belongs to organizations. Default: WedSync's." }),
+  BACKUP_DATA_DIR: z
+    .string()
+    .optional()
+    .meta({ description: "Folder for local servers and the local repository. Default: `.wedsync`." }),
+  BACKUP_ENCRYPTION_KEY: z.string().optional().meta({
+    description:
+      "32 random bytes as base64 or hex (`openssl rand -base64 32`), or a passphrase of 16 characters or more.",
+  }),
   BACKUP_STORAGE_PROVIDER: z
     .enum(["filesystem", "aws", "gcp", "azure"], "must be filesystem, aws, gcp or azure")
     .optional()
-    .meta({ description: "`filesystem` (default) or `aws` (S3 and S3-compatible); `gcp` and `azure` are not available yet." }),
-  BACKUP_STORAGE_BUCKET: z.string().optional().meta({ description: "The bucket; for `filesystem` a folder. Default: `repository` in the data folder." }),
+    .meta({
+      description: "`filesystem` (default) or `aws` (S3 and S3-compatible); `gcp` and `azure` are not available yet.",
+    }),
+  BACKUP_STORAGE_BUCKET: z
+    .string()
+    .optional()
+    .meta({ description: "The bucket; for `filesystem` a folder. Default: `repository` in the data folder." }),
   BACKUP_STORAGE_REGION: z.string().optional().meta({ description: "The bucket's region." }),
   BACKUP_STORAGE_ENDPOINT: httpUrl.optional().meta({ description: "For S3-compatible stores." }),
-  BACKUP_MEDIA_URL: z.string().optional().meta({ description: "Where the files that rows name are: a folder, `file://…` or `s3://bucket/prefix`." }),
-  AWS_ACCESS_KEY_ID: z.string().optional().meta({ description: "Credentials of the bucket; unset: the AWS SDK's own chain." }),
+  BACKUP_MEDIA_URL: z
+    .string()
+    .optional()
+    .meta({ description: "Where the files that rows name are: a folder, `file://…` or `s3://bucket/prefix`." }),
+  AWS_ACCESS_KEY_ID: z
+    .string()
+    .optional()
+    .meta({ description: "Credentials of the bucket; unset: the AWS SDK's own chain." }),
   AWS_SECRET_ACCESS_KEY: z.string().optional().meta({ description: "Goes with it." }),
-  IP_HASH_SALT: z.string().min(16, "must have at least 16 characters").optional().meta({ description: "Keys the hashes of IP addresses in the audit log." }),
-  REDIS_URL: z.string().regex(/^rediss?:\/\/\S+$/, "must be a URL like redis://host:6379").optional().meta({ description: "Shared rate limits. Unset: Postgres." }),
-  TEMPORAL_ADDRESS: hostPort.optional().meta({ description: "Your Temporal cluster. Unset: a development server on this machine." }),
+  IP_HASH_SALT: z
+    .string()
+    .min(16, "must have at least 16 characters")
+    .optional()
+    .meta({ description: "Keys the hashes of IP addresses in the audit log." }),
+  REDIS_URL: z
+    .string()
+    .regex(/^rediss?:\/\/\S+$/, "must be a URL like redis://host:6379")
+    .optional()
+    .meta({ description: "Shared rate limits. Unset: Postgres." }),
+  TEMPORAL_ADDRESS: hostPort
+    .optional()
+    .meta({ description: "Your Temporal cluster. Unset: a development server on this machine." }),
   TEMPORAL_NAMESPACE: z.string().optional().meta({ description: "Default: `default`." }),
   TEMPORAL_API_KEY: z.string().optional().meta({ description: "For Temporal Cloud; turns TLS on." }),
-  TEMPORAL_TLS: z.stringbool("must be true or false").optional().meta({ description: "`true` to connect with TLS without an API key." }),
-  TEMPORAL_TLS_CERT_PATH: z.string().optional().meta({ description: "PEM file of the client's certificate, for mutual TLS." }),
+  TEMPORAL_TLS: z
+    .stringbool("must be true or false")
+    .optional()
+    .meta({ description: "`true` to connect with TLS without an API key." }),
+  TEMPORAL_TLS_CERT_PATH: z
+    .string()
+    .optional()
+    .meta({ description: "PEM file of the client's certificate, for mutual TLS." }),
   TEMPORAL_TLS_KEY_PATH: z.string().optional().meta({ description: "PEM file of its key." }),
-  TEMPORAL_CLI_PATH: z.string().optional().meta({ description: "The `temporal` program that runs the development server." }),
+  TEMPORAL_CLI_PATH: z
+    .string()
+    .optional()
+    .meta({ description: "The `temporal` program that runs the development server." }),
   PORT: port.optional().meta({ description: "The facade's port. Default: 3000." }),
 });
 
 /** These may also be given as NAME_FILE, the path of a file that holds the value. */
-export const secretVariables = ["BACKUP_ENCRYPTION_KEY", "BACKUP_SOURCE_DATABASE_URL", "BACKUP_DATABASE_URL", "AWS_SECRET_ACCESS_KEY", "TEMPORAL_API_KEY"] as const;
+export const secretVariables = [
+  "BACKUP_ENCRYPTION_KEY",
+  "BACKUP_SOURCE_DATABASE_URL",
+  "BACKUP_DATABASE_URL",
+  "AWS_SECRET_ACCESS_KEY",
+  "TEMPORAL_API_KEY",
+] as const;
 
 export interface Config {
   readonly sourceUrl: string | null;
@@ -94,7 +145,11 @@ export function parseConfig(environment: Environment, options: { cwd: string }):
   const certificate = pem("TEMPORAL_TLS_CERT_PATH");
   const privateKey = pem("TEMPORAL_TLS_KEY_PATH");
   if (problems.length > 0) {
-    throw new BackupError("ConfigurationInvalid", `The configuration has ${problems.length} problem(s):\n- ${problems.join("\n- ")}`, { problems });
+    throw new BackupError(
+      "ConfigurationInvalid",
+      `The configuration has ${problems.length} problem(s):\n- ${problems.join("\n- ")}`,
+      { problems },
+    );
   }
   const dataDir = path(values.BACKUP_DATA_DIR ?? ".wedsync");
   const wantsTls = values.TEMPORAL_TLS === true || values.TEMPORAL_API_KEY !== undefined || certificate !== undefined;
@@ -106,18 +161,28 @@ export function parseConfig(environment: Environment, options: { cwd: string }):
     encryptionKey: values.BACKUP_ENCRYPTION_KEY ?? null,
     storage: {
       provider,
-      bucket: provider === "filesystem" ? path(values.BACKUP_STORAGE_BUCKET ?? resolve(dataDir, "repository")) : (values.BACKUP_STORAGE_BUCKET ?? ""),
+      bucket:
+        provider === "filesystem"
+          ? path(values.BACKUP_STORAGE_BUCKET ?? resolve(dataDir, "repository"))
+          : (values.BACKUP_STORAGE_BUCKET ?? ""),
       region: values.BACKUP_STORAGE_REGION ?? null,
       endpoint: values.BACKUP_STORAGE_ENDPOINT ?? null,
       accessKeyId: values.AWS_ACCESS_KEY_ID ?? null,
       secretAccessKey: values.AWS_SECRET_ACCESS_KEY ?? null,
     },
-    mediaUrl: values.BACKUP_MEDIA_URL === undefined ? null : /^(s3|file):/.test(values.BACKUP_MEDIA_URL) ? values.BACKUP_MEDIA_URL : path(values.BACKUP_MEDIA_URL),
+    mediaUrl:
+      values.BACKUP_MEDIA_URL === undefined
+        ? null
+        : /^(s3|file):/.test(values.BACKUP_MEDIA_URL)
+          ? values.BACKUP_MEDIA_URL
+          : path(values.BACKUP_MEDIA_URL),
     temporal: {
       address: values.TEMPORAL_ADDRESS ?? null,
       namespace: values.TEMPORAL_NAMESPACE ?? "default",
       apiKey: values.TEMPORAL_API_KEY ?? null,
-      tls: wantsTls ? { ...(certificate !== undefined && { certificate }), ...(privateKey !== undefined && { privateKey }) } : null,
+      tls: wantsTls
+        ? { ...(certificate !== undefined && { certificate }), ...(privateKey !== undefined && { privateKey }) }
+        : null,
       cliPath: values.TEMPORAL_CLI_PATH ?? null,
     },
     port: Number(values.PORT ?? 3000),
@@ -127,7 +192,9 @@ export function parseConfig(environment: Environment, options: { cwd: string }):
 
 /** An empty variable is one that is not set: compose files and CI write them so. */
 function withoutEmpty(environment: Environment): Record<string, string> {
-  return Object.fromEntries(Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ""));
+  return Object.fromEntries(
+    Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ""),
+  );
 }
 
 function readSecretFiles(given: Record<string, string>, cwd: string, problems: string[]): Record<string, string> {
@@ -151,7 +218,12 @@ function readFileOrProblem(name: string, path: string, problems: string[]): stri
 }
 
 function unknownVariables(given: Record<string, string>): string[] {
-  const known = new Set([...Object.keys(variables.shape), ...secretVariables.map((name) => `${name}_FILE`), "BACKUP_VERIFICATION_KEY", "BACKUP_NEW_ENCRYPTION_KEY"]);
+  const known = new Set([
+    ...Object.keys(variables.shape),
+    ...secretVariables.map((name) => `${name}_FILE`),
+    "BACKUP_VERIFICATION_KEY",
+    "BACKUP_NEW_ENCRYPTION_KEY",
+  ]);
   return Object.keys(given)
     .filter((name) => name.startsWith("BACKUP_") && !known.has(name))
     .map((name) => `${name} is not a variable of this product; is it misspelt?`);

@@ -14,16 +14,32 @@ const catalogueSchema = z.strictObject({
   schemas: z.array(z.string()).min(1).default(["public"]),
   root: z.strictObject({ table: tableName, key: z.string() }),
   dataSets: z
-    .array(z.strictObject({ name: z.string().regex(/^[a-z0-9_-]+$/), title: z.string(), priority: z.number().int().min(1), tables: z.array(tableName).min(1) }))
+    .array(
+      z.strictObject({
+        name: z.string().regex(/^[a-z0-9_-]+$/),
+        title: z.string(),
+        priority: z.number().int().min(1),
+        tables: z.array(tableName).min(1),
+      }),
+    )
     .min(1),
   organizationColumns: z.record(tableName, z.string()).default({}),
   polymorphic: z
-    .array(z.strictObject({ table: tableName, typeColumn: z.string(), idColumn: z.string(), targets: z.record(z.string(), tableName) }))
+    .array(
+      z.strictObject({
+        table: tableName,
+        typeColumn: z.string(),
+        idColumn: z.string(),
+        targets: z.record(z.string(), tableName),
+      }),
+    )
     .default([]),
   media: z.array(z.strictObject({ table: tableName, column: z.string() })).default([]),
   references: declared,
   exclusions: declared,
-  omittedColumns: z.array(z.strictObject({ table: tableName, column: z.string(), reason: z.string().min(1) })).default([]),
+  omittedColumns: z
+    .array(z.strictObject({ table: tableName, column: z.string(), reason: z.string().min(1) }))
+    .default([]),
 });
 
 /** @throws CatalogueInvalid listing every problem with its place. */
@@ -34,10 +50,19 @@ export async function loadCatalogue(path: string | null): Promise<Catalogue> {
     value = parse(await readFile(file, "utf8"));
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? "it is neither JSON nor YAML";
-    throw new BackupError("CatalogueInvalid", `The catalogue ${String(path)} can't be read: ${reason}.`, {}, { cause: error });
+    throw new BackupError(
+      "CatalogueInvalid",
+      `The catalogue ${String(path)} can't be read: ${reason}.`,
+      {},
+      { cause: error },
+    );
   }
   const parsed = catalogueSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map((issue) => `${issue.path.join(".") || "catalogue"}: ${issue.message}`);
-  throw new BackupError("CatalogueInvalid", `The catalogue ${String(path)} is not well formed:\n- ${problems.join("\n- ")}`, { problems });
+  throw new BackupError(
+    "CatalogueInvalid",
+    `The catalogue ${String(path)} is not well formed:\n- ${problems.join("\n- ")}`,
+    { problems },
+  );
 }

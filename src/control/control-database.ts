@@ -8,7 +8,12 @@ export interface ControlDatabase {
 }
 
 export function openControlDatabase(url: string): ControlDatabase {
-  const pool = new Pool({ connectionString: url, application_name: "wedsync-backup control", max: 10, connectionTimeoutMillis: 10_000 });
+  const pool = new Pool({
+    connectionString: url,
+    application_name: "wedsync-backup control",
+    max: 10,
+    connectionTimeoutMillis: 10_000,
+  });
   pool.on("error", () => {}); // an idle connection that ends is replaced when it is needed again
   return {
     async query<T extends QueryResultRow>(sql: string, parameters: readonly unknown[] = []): Promise<T[]> {

@@ -32,7 +32,16 @@ export function createJobLedger(database: ControlDatabase): JobLedger {
   return {
     async openJob({ jobId, organizationId, workflowId, request }) {
       const { policyId, trigger, requestedBy, dataSets, proof } = request;
-      const [row] = await database.query<{ token: string }>(openJobSql, [jobId, organizationId, policyId, workflowId, trigger, requestedBy, dataSets, proof]);
+      const [row] = await database.query<{ token: string }>(openJobSql, [
+        jobId,
+        organizationId,
+        policyId,
+        workflowId,
+        trigger,
+        requestedBy,
+        dataSets,
+        proof,
+      ]);
       if (row === undefined) throw busy(organizationId);
       return { fencingToken: Number(row.token) };
     },
@@ -43,13 +52,41 @@ export function createJobLedger(database: ControlDatabase): JobLedger {
     },
 
     async completeJob({ outcome, manifestHash, fencingToken }) {
-      const { backupId, organizationId, status, sequence, rows, rawBytes, storedBytes, reusedBytes, files, missingFiles, restarts, stages } = outcome;
+      const {
+        backupId,
+        organizationId,
+        status,
+        sequence,
+        rows,
+        rawBytes,
+        storedBytes,
+        reusedBytes,
+        files,
+        missingFiles,
+        restarts,
+        stages,
+      } = outcome;
       await database.query(
         `WITH released AS (DELETE FROM backup.backup_leases WHERE organization_id = $2 AND fencing_token = $3)
          UPDATE backup.backup_jobs SET status = $4, finished_at = now(), sequence = $5, manifest_hash = $6, row_count = $7, raw_bytes = $8,
            stored_bytes = $9, reused_bytes = $10, file_count = $11, missing_files = $12, restarts = $13, stages = $14
          WHERE id = $1`,
-        [backupId, organizationId, fencingToken, status, sequence, manifestHash, rows, rawBytes, storedBytes, reusedBytes, files, missingFiles, restarts, JSON.stringify(stages)],
+        [
+          backupId,
+          organizationId,
+          fencingToken,
+          status,
+          sequence,
+          manifestHash,
+          rows,
+          rawBytes,
+          storedBytes,
+          reusedBytes,
+          files,
+          missingFiles,
+          restarts,
+          JSON.stringify(stages),
+        ],
       );
     },
 
@@ -57,7 +94,15 @@ export function createJobLedger(database: ControlDatabase): JobLedger {
       await database.query(
         `WITH released AS (DELETE FROM backup.backup_leases WHERE organization_id = $2 AND fencing_token = $3)
          UPDATE backup.backup_jobs SET status = $4, finished_at = now(), error_code = $5, error_message = $6, stages = $7 WHERE id = $1`,
-        [jobId, organizationId, fencingToken, code === "Cancelled" ? "cancelled" : "failed", code, message, JSON.stringify(stages)],
+        [
+          jobId,
+          organizationId,
+          fencingToken,
+          code === "Cancelled" ? "cancelled" : "failed",
+          code,
+          message,
+          JSON.stringify(stages),
+        ],
       );
     },
 
@@ -88,4 +133,8 @@ export function createJobLedger(database: ControlDatabase): JobLedger {
 }
 
 const busy = (organizationId: string): BackupError =>
-  new BackupError("OrganizationBusy", `Another operation on organization ${organizationId} is under way; try again when it is over.`, { organizationId });
+  new BackupError(
+    "OrganizationBusy",
+    `Another operation on organization ${organizationId} is under way; try again when it is over.`,
+    { organizationId },
+  );

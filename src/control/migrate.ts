@@ -22,7 +22,12 @@ export async function migrateControlTables(databaseUrl: string): Promise<readonl
   } catch (error) {
     const mapped = mapControlError(error);
     throw mapped.code === "Internal"
-      ? new BackupError("MigrationFailed", "A migration of the schema `backup` failed; nothing of it was applied. The role needs CREATE on the database.", {}, { cause: error })
+      ? new BackupError(
+          "MigrationFailed",
+          "A migration of the schema `backup` failed; nothing of it was applied. The role needs CREATE on the database.",
+          {},
+          { cause: error },
+        )
       : mapped;
   }
 }

@@ -7,7 +7,10 @@ import type { ControlDatabase } from "./control-database.ts";
 const columns = `id, organization_id AS "organizationId", name, cron, time_zone AS "timeZone", jitter_seconds AS "jitterSeconds",
   catchup_seconds AS "catchupSeconds", proof, data_sets AS "dataSets", paused, version`;
 
-export async function listPolicies(database: ControlDatabase, filter: { organizationId?: string } = {}): Promise<Policy[]> {
+export async function listPolicies(
+  database: ControlDatabase,
+  filter: { organizationId?: string } = {},
+): Promise<Policy[]> {
   return await database.query<Policy>(
     `SELECT ${columns} FROM backup.backup_policies WHERE $1::text IS NULL OR organization_id = $1 ORDER BY organization_id, name`,
     [filter.organizationId ?? null],
@@ -17,8 +20,11 @@ export async function listPolicies(database: ControlDatabase, filter: { organiza
 /** @throws PolicyNotFound */
 export async function getPolicy(database: ControlDatabase, id: string): Promise<Policy> {
   const isId = /^[0-9a-f-]{36}$/i.test(id);
-  const [policy] = isId ? await database.query<Policy>(`SELECT ${columns} FROM backup.backup_policies WHERE id = $1`, [id]) : [];
-  if (policy === undefined) throw new BackupError("PolicyNotFound", `There is no policy ${id}. See: wedsync-backup policy list`);
+  const [policy] = isId
+    ? await database.query<Policy>(`SELECT ${columns} FROM backup.backup_policies WHERE id = $1`, [id])
+    : [];
+  if (policy === undefined)
+    throw new BackupError("PolicyNotFound", `There is no policy ${id}. See: wedsync-backup policy list`);
   return policy;
 }
 
@@ -39,7 +45,10 @@ export async function putPolicy(database: ControlDatabase, policy: Omit<Policy, 
 
 export async function setPolicyPaused(database: ControlDatabase, id: string, paused: boolean): Promise<Policy> {
   const policy = await getPolicy(database, id);
-  await database.query("UPDATE backup.backup_policies SET paused = $2, version = version + 1, updated_at = now() WHERE id = $1", [id, paused]);
+  await database.query(
+    "UPDATE backup.backup_policies SET paused = $2, version = version + 1, updated_at = now() WHERE id = $1",
+    [id, paused],
+  );
   return { ...policy, paused, version: policy.version + 1 };
 }
 

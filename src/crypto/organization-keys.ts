@@ -14,7 +14,8 @@ export interface OrganizationKeys {
 const noSalt = Buffer.alloc(0);
 
 export function deriveOrganizationKeys(organizationKey: Buffer): OrganizationKeys {
-  const derive = (label: string, bytes = 32): Buffer => hkdf(organizationKey, noSalt, `wedsync-backup v1 ${label}`, bytes);
+  const derive = (label: string, bytes = 32): Buffer =>
+    hkdf(organizationKey, noSalt, `wedsync-backup v1 ${label}`, bytes);
   return {
     sealingKey: derive("sealing"),
     idKey: derive("segment id"),

@@ -11,7 +11,9 @@ export interface KeyDerivation {
   readonly iterations: number;
 }
 
-export type KeyText = { readonly kind: "bytes"; readonly bytes: Buffer } | { readonly kind: "passphrase"; readonly text: string };
+export type KeyText =
+  | { readonly kind: "bytes"; readonly bytes: Buffer }
+  | { readonly kind: "passphrase"; readonly text: string };
 
 /** OWASP's count for PBKDF2-HMAC-SHA256 is 600,000; this is above it and takes about 0.3 s, once a process. */
 export const pbkdf2Iterations = 800_000;

@@ -42,7 +42,8 @@ function frameCipher(sealingKey: Buffer, place: ObjectPlace, header: Buffer, cle
   return { key: hkdf(sealingKey, salt, "wedsync-backup v1 object", 32), associated };
 }
 
-const commitment = (sealingKey: Buffer, salt: Buffer): Buffer => hkdf(sealingKey, salt, "wedsync-backup v1 commitment", 32);
+const commitment = (sealingKey: Buffer, salt: Buffer): Buffer =>
+  hkdf(sealingKey, salt, "wedsync-backup v1 commitment", 32);
 
 function frameNonce(number: number, isFinal: boolean): Buffer {
   const nonce = Buffer.alloc(12);
@@ -61,7 +62,13 @@ export class ObjectSealer {
   private number = 0;
 
   /** `frameSizes`: plaintext bytes of each frame; the last one is the final frame. `trailer`: bytes behind it. */
-  constructor(keys: OrganizationKeys, place: ObjectPlace, clear: Buffer, frameSizes: readonly number[], trailerBytes = 0) {
+  constructor(
+    keys: OrganizationKeys,
+    place: ObjectPlace,
+    clear: Buffer,
+    frameSizes: readonly number[],
+    trailerBytes = 0,
+  ) {
     this.keys = keys;
     this.place = place;
     const framesBytes = frameSizes.reduce((sum, size) => sum + size + frameOverheadBytes, 0);
@@ -85,7 +92,9 @@ export class ObjectSealer {
     const number = this.number++;
     this.bytes.writeUInt32BE(number, offset);
     this.bytes.writeUInt32BE((plain.length | (isFinal ? finalBit : 0)) >>> 0, offset + 4);
-    const cipher = createCipheriv("aes-256-gcm", this.cipher.key, frameNonce(number, isFinal)).setAAD(this.cipher.associated);
+    const cipher = createCipheriv("aes-256-gcm", this.cipher.key, frameNonce(number, isFinal)).setAAD(
+      this.cipher.associated,
+    );
     cipher.update(plain).copy(this.bytes, offset + 8);
     cipher.final();
     cipher.getAuthTag().copy(this.bytes, offset + 8 + plain.length);
@@ -99,7 +108,8 @@ export class ObjectSealer {
   }
 
   finish(): Buffer {
-    if (this.at !== this.bytes.length - macBytes) throw new BackupError("Internal", "A sealed object came out at another size than planned.");
+    if (this.at !== this.bytes.length - macBytes)
+      throw new BackupError("Internal", "A sealed object came out at another size than planned.");
     objectMac(this.keys.verificationKey, this.place, this.bytes).copy(this.bytes, this.at);
     return this.bytes;
   }
@@ -120,11 +130,16 @@ export const corrupt = (place: ObjectPlace, what: string): BackupError =>
 
 /** The clear part that follows the header; checked as far as its own sizes go. `bytes` may be the object's beginning. */
 export function readClear(place: ObjectPlace, bytes: Buffer): Buffer {
-  if (bytes.length < headerBytes || !bytes.subarray(0, 3).equals(magic.subarray(0, 3))) throw corrupt(place, "it is not a sealed object");
+  if (bytes.length < headerBytes || !bytes.subarray(0, 3).equals(magic.subarray(0, 3)))
+    throw corrupt(place, "it is not a sealed object");
   if (bytes[3] !== magic[3]) {
-    throw new BackupError("FormatUnsupported", `${place.objectKey} was written by a newer version of this product; update it.`);
+    throw new BackupError(
+      "FormatUnsupported",
+      `${place.objectKey} was written by a newer version of this product; update it.`,
+    );
   }
-  if (bytes[4] !== kinds[place.kind]) throw new BackupError("ObjectForeign", `${place.objectKey} holds an object of another kind.`);
+  if (bytes[4] !== kinds[place.kind])
+    throw new BackupError("ObjectForeign", `${place.objectKey} holds an object of another kind.`);
   const length = bytes.readUInt32BE(8);
   if (bytes[5] !== 1 || bytes.readUInt16BE(6) !== 0) throw corrupt(place, "its header is damaged");
   if (length > bytes.length - headerBytes) throw corrupt(place, "it is cut short");
@@ -139,7 +154,11 @@ export class ObjectOpener {
   constructor(keys: OrganizationKeys, place: ObjectPlace, header: Buffer, clear: Buffer) {
     this.place = place;
     if (!timingSafeEqual(commitment(keys.sealingKey, header.subarray(12, 44)), header.subarray(44, 76))) {
-      throw new BackupError("ObjectForeign", `${place.objectKey} is damaged, or belongs to another organization or repository.`, { object: place.objectKey });
+      throw new BackupError(
+        "ObjectForeign",
+        `${place.objectKey} is damaged, or belongs to another organization or repository.`,
+        { object: place.objectKey },
+      );
     }
     this.cipher = frameCipher(keys.sealingKey, place, header, clear);
   }
@@ -155,14 +174,21 @@ export class ObjectOpener {
     if (isFinal !== expected.isFinal || (expected.number !== undefined && expected.number !== number)) {
       throw corrupt(this.place, "its frames are out of order or incomplete");
     }
-    const decipher = createDecipheriv("aes-256-gcm", this.cipher.key, frameNonce(number, isFinal), { authTagLength: 16 })
+    const decipher = createDecipheriv("aes-256-gcm", this.cipher.key, frameNonce(number, isFinal), {
+      authTagLength: 16,
+    })
       .setAAD(this.cipher.associated)
       .setAuthTag(bytes.subarray(8 + length));
     const plain = decipher.update(bytes.subarray(8, 8 + length));
     try {
       decipher.final();
     } catch (error) {
-      throw new BackupError("ObjectCorrupt", `${this.place.objectKey}: a frame is not authentic`, { object: this.place.objectKey }, { cause: error });
+      throw new BackupError(
+        "ObjectCorrupt",
+        `${this.place.objectKey}: a frame is not authentic`,
+        { object: this.place.objectKey },
+        { cause: error },
+      );
     }
     return plain;
   }

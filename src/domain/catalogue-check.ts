@@ -25,12 +25,15 @@ export function checkCatalogue(schema: SchemaDescription, catalogue: Catalogue):
   };
 
   needColumn(catalogue.root.table, catalogue.root.key, "root");
-  for (const { name, tables: names } of catalogue.dataSets) for (const table of names) needTable(table, `data set ${name}`);
-  for (const [table, column] of Object.entries(catalogue.organizationColumns)) needColumn(table, column, "organization column");
+  for (const { name, tables: names } of catalogue.dataSets)
+    for (const table of names) needTable(table, `data set ${name}`);
+  for (const [table, column] of Object.entries(catalogue.organizationColumns))
+    needColumn(table, column, "organization column");
   for (const { table, column } of catalogue.media) needColumn(table, column, "media");
   for (const { table, column } of catalogue.omittedColumns) {
     needColumn(table, column, "omitted column");
-    if (tables.get(table)?.primaryKey.includes(column)) invalid(`omitted column: ${table}.${column} is part of the primary key`);
+    if (tables.get(table)?.primaryKey.includes(column))
+      invalid(`omitted column: ${table}.${column} is part of the primary key`);
   }
   for (const { table } of catalogue.references) needTable(table, "reference");
   for (const { table } of catalogue.exclusions) needTable(table, "exclusion");
@@ -45,12 +48,15 @@ export function checkCatalogue(schema: SchemaDescription, catalogue: Catalogue):
   }
 
   const places = new Map<TableName, string[]>();
-  const place = (table: TableName, where: string): void => void places.set(table, [...(places.get(table) ?? []), where]);
+  const place = (table: TableName, where: string): void =>
+    void places.set(table, [...(places.get(table) ?? []), where]);
   for (const { name, tables: names } of catalogue.dataSets) for (const table of names) place(table, `data set ${name}`);
   for (const { table } of catalogue.references) place(table, "references");
   for (const { table } of catalogue.exclusions) place(table, "exclusions");
-  for (const [table, where] of places) if (where.length > 1) invalid(`${table} is listed more than once: ${where.join(", ")}`);
-  if (!places.get(catalogue.root.table)?.some((where) => where.startsWith("data set"))) invalid(`the root ${catalogue.root.table} is in no data set`);
+  for (const [table, where] of places)
+    if (where.length > 1) invalid(`${table} is listed more than once: ${where.join(", ")}`);
+  if (!places.get(catalogue.root.table)?.some((where) => where.startsWith("data set")))
+    invalid(`the root ${catalogue.root.table} is in no data set`);
   const covered = new Set(catalogue.dataSets.flatMap((dataSet) => dataSet.tables));
   for (const { table } of catalogue.media) if (!covered.has(table)) invalid(`media: ${table} is in no data set`);
   return problems;

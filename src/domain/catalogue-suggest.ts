@@ -11,12 +11,18 @@ export interface SuggestedCatalogue {
   readonly notes: readonly string[];
 }
 
-export function suggestCatalogue(schema: SchemaDescription, rootTable: TableName, schemas: readonly string[]): SuggestedCatalogue {
+export function suggestCatalogue(
+  schema: SchemaDescription,
+  rootTable: TableName,
+  schemas: readonly string[],
+): SuggestedCatalogue {
   const tables = schema.tables.filter((table) => table.partitionOf === null);
   const root = tables.find((table) => table.name === rootTable);
-  if (root === undefined) throw new BackupError("CatalogueTableMissing", `The database has no table ${rootTable}; write it as schema.table.`);
+  if (root === undefined)
+    throw new BackupError("CatalogueTableMissing", `The database has no table ${rootTable}; write it as schema.table.`);
   const [key, ...more] = root.primaryKey;
-  if (key === undefined || more.length > 0) throw new BackupError("CatalogueInvalid", `${rootTable} needs a primary key of one column to be the root.`);
+  if (key === undefined || more.length > 0)
+    throw new BackupError("CatalogueInvalid", `${rootTable} needs a primary key of one column to be the root.`);
 
   const notes: string[] = [];
   const draft: Catalogue = {
@@ -42,15 +48,24 @@ export function suggestCatalogue(schema: SchemaDescription, rootTable: TableName
       ...draft,
       dataSets: groupByParent(members, root),
       references: others
-        .filter((table) => members.some((member) => member.foreignKeys.some((each) => each.referencedTable === table.name)))
-        .map((table) => ({ table: table.name, reason: "suggested: organizations' rows point at it, it points at none" })),
+        .filter((table) =>
+          members.some((member) => member.foreignKeys.some((each) => each.referencedTable === table.name)),
+        )
+        .map((table) => ({
+          table: table.name,
+          reason: "suggested: organizations' rows point at it, it points at none",
+        })),
     },
     notes,
   };
 }
 
 /** A column of the root key's type, named like the root, without a foreign key. */
-function guessOrganizationColumns(tables: readonly TableDescription[], root: TableDescription, notes: string[]): Record<TableName, string> {
+function guessOrganizationColumns(
+  tables: readonly TableDescription[],
+  root: TableDescription,
+  notes: string[],
+): Record<TableName, string> {
   const singular = splitTable(root.name).name.replace(/ies$/, "y").replace(/s$/, "");
   const keyType = root.columns.find((column) => column.name === root.primaryKey[0])?.type;
   const guessed: Record<TableName, string> = {};
@@ -59,13 +74,18 @@ function guessOrganizationColumns(tables: readonly TableDescription[], root: Tab
     const column = table.columns.find((each) => each.name === `${singular}_id` && each.type === keyType);
     if (column === undefined) continue;
     guessed[table.name] = column.name;
-    notes.push(`${table.name}.${column.name} is taken for the organization's column by its name; no foreign key says so`);
+    notes.push(
+      `${table.name}.${column.name} is taken for the organization's column by its name; no foreign key says so`,
+    );
   }
   return guessed;
 }
 
 function describeOther(table: TableDescription): string {
-  const typed = table.columns.find((column) => column.name.endsWith("_type") && table.columns.some((id) => id.name === column.name.replace(/_type$/, "_id")));
+  const typed = table.columns.find(
+    (column) =>
+      column.name.endsWith("_type") && table.columns.some((id) => id.name === column.name.replace(/_type$/, "_id")),
+  );
   return typed === undefined
     ? `${table.name}: no foreign key leads to the root; a reference (shared), an exclusion, or an organization column?`
     : `${table.name}: looks polymorphic by ${typed.name}; declare its targets under polymorphic and put it into a data set`;
@@ -73,7 +93,11 @@ function describeOther(table: TableDescription): string {
 
 function mediaHints(table: TableDescription): string[] {
   return table.columns
-    .filter((column) => /(^|_)(path|file|filename|object_key|storage_key)$/.test(column.name) && /^(text|character varying)/.test(column.type))
+    .filter(
+      (column) =>
+        /(^|_)(path|file|filename|object_key|storage_key)$/.test(column.name) &&
+        /^(text|character varying)/.test(column.type),
+    )
     .map((column) => `${table.name}.${column.name}: does it name files? Then list it under media`);
 }
 
@@ -84,7 +108,9 @@ function groupByParent(members: readonly TableDescription[], root: TableDescript
   const lead = (table: TableDescription, seen: ReadonlySet<TableName>): TableName => {
     const known = leaderOf.get(table.name);
     if (known !== undefined) return known;
-    const parents = table.foreignKeys.map((key) => key.referencedTable).filter((name) => byName.has(name) && name !== root.name && name !== table.name && !seen.has(name));
+    const parents = table.foreignKeys
+      .map((key) => key.referencedTable)
+      .filter((name) => byName.has(name) && name !== root.name && name !== table.name && !seen.has(name));
     const isDirect = table.foreignKeys.some((key) => key.referencedTable === root.name);
     const parent = isDirect ? undefined : parents.map((name) => byName.get(name) as TableDescription)[0];
     const leader = parent === undefined ? table.name : lead(parent, new Set([...seen, table.name]));
@@ -98,7 +124,9 @@ function groupByParent(members: readonly TableDescription[], root: TableDescript
   }
   const used = new Set<string>();
   return [...groups].map(([leader, tables]) => {
-    const base = splitTable(leader).name.toLowerCase().replaceAll(/[^a-z0-9_-]+/g, "_");
+    const base = splitTable(leader)
+      .name.toLowerCase()
+      .replaceAll(/[^a-z0-9_-]+/g, "_");
     let name = base;
     for (let number = 2; used.has(name); number++) name = `${base}_${number}`;
     used.add(name);
@@ -108,8 +136,23 @@ function groupByParent(members: readonly TableDescription[], root: TableDescript
 
 /** YAML by hand, because comments carry the questions. Values are written as JSON, which is YAML. */
 export function writeCatalogue(catalogue: Catalogue, notes: readonly string[]): string {
-  const { version, name, schemas, root, dataSets, organizationColumns, polymorphic, media, references, exclusions, omittedColumns } = catalogue;
-  const list = (title: string, entries: readonly unknown[]): string => (entries.length === 0 ? `${title}: []` : `${title}:\n${entries.map((entry) => `  - ${JSON.stringify(entry)}`).join("\n")}`);
+  const {
+    version,
+    name,
+    schemas,
+    root,
+    dataSets,
+    organizationColumns,
+    polymorphic,
+    media,
+    references,
+    exclusions,
+    omittedColumns,
+  } = catalogue;
+  const list = (title: string, entries: readonly unknown[]): string =>
+    entries.length === 0
+      ? `${title}: []`
+      : `${title}:\n${entries.map((entry) => `  - ${JSON.stringify(entry)}`).join("\n")}`;
   return `${[
     `# Suggested from the foreign keys. Check every line; then: wedsync-backup catalogue check`,
     ...notes.map((note) => `# look at: ${note}`),

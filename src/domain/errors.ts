@@ -21,7 +21,12 @@ const kind = (retryable: boolean, httpStatus: number, exitCode: number, meaning:
 });
 
 export const errorTable = {
-  ConfigurationInvalid: kind(false, 500, 2, "A variable is missing or has a wrong form; every problem is listed by name."),
+  ConfigurationInvalid: kind(
+    false,
+    500,
+    2,
+    "A variable is missing or has a wrong form; every problem is listed by name.",
+  ),
   UsageInvalid: kind(false, 400, 2, "The command or request is not well formed."),
 
   EncryptionKeyInvalid: kind(false, 500, 2, "BACKUP_ENCRYPTION_KEY is missing, too short or not of a known form."),
@@ -35,7 +40,12 @@ export const errorTable = {
   ObjectExists: kind(false, 409, 1, "A create-only write found an object of that name."),
   ObjectMissing: kind(false, 404, 3, "An object that should be there is not."),
   ObjectCorrupt: kind(false, 500, 3, "An object's bytes are not the ones that were stored."),
-  ObjectForeign: kind(false, 500, 3, "A sealed object is intact, but belongs to another place, organization or repository."),
+  ObjectForeign: kind(
+    false,
+    500,
+    3,
+    "A sealed object is intact, but belongs to another place, organization or repository.",
+  ),
   ChecksumMismatch: kind(true, 502, 75, "Bytes changed on the way to or from the object store."),
   FormatUnsupported: kind(false, 500, 1, "The repository or object needs a newer version of this product."),
   RepositoryMissing: kind(false, 404, 1, "The bucket holds no repository."),
@@ -43,16 +53,36 @@ export const errorTable = {
   SequenceTaken: kind(true, 409, 75, "Another backup of the organization took this manifest sequence first."),
 
   SourceUnreachable: kind(true, 503, 75, "The source database does not answer, or closed the connection."),
-  SourceAccessDenied: kind(false, 502, 1, "The database role may not log in, or may not read a table that must be backed up."),
+  SourceAccessDenied: kind(
+    false,
+    502,
+    1,
+    "The database role may not log in, or may not read a table that must be backed up.",
+  ),
   SourceRejected: kind(false, 502, 1, "The source database refused a statement that should be valid."),
   RowSecurityActive: kind(false, 502, 1, "Row-level security would hide rows from the backup role."),
-  SnapshotLost: kind(false, 500, 75, "The transaction that held the snapshot ended; the run starts again from a new one."),
-  SnapshotBlocked: kind(true, 503, 75, "A lock on a table could not be had in time, or others waited behind the backup."),
+  SnapshotLost: kind(
+    false,
+    500,
+    75,
+    "The transaction that held the snapshot ended; the run starts again from a new one.",
+  ),
+  SnapshotBlocked: kind(
+    true,
+    503,
+    75,
+    "A lock on a table could not be had in time, or others waited behind the backup.",
+  ),
   SchemaChanging: kind(true, 503, 75, "The schema changed while it was being read."),
 
   CatalogueInvalid: kind(false, 500, 2, "The catalogue file is not well formed, or contradicts the schema."),
   CatalogueTableMissing: kind(false, 500, 2, "The catalogue names a table or column that the database does not have."),
-  TableUnclassified: kind(false, 500, 1, "A table could belong to an organization, and the catalogue does not say how."),
+  TableUnclassified: kind(
+    false,
+    500,
+    1,
+    "A table could belong to an organization, and the catalogue does not say how.",
+  ),
   TypeUnsupported: kind(false, 500, 1, "A column's type can't be carried in a backup."),
 
   OrganizationNotFound: kind(false, 404, 1, "There is no such organization."),
@@ -68,8 +98,25 @@ export const errorTable = {
   MediaUnreachable: kind(true, 503, 75, "The media source does not answer."),
   MediaAccessDenied: kind(false, 502, 1, "The media source refused to be read."),
 
-  BenchLost: kind(false, 500, 75, "The batch is not on this worker any more; the run starts again from a new snapshot."),
+  BenchLost: kind(
+    false,
+    500,
+    75,
+    "The batch is not on this worker any more; the run starts again from a new snapshot.",
+  ),
   RecoverTargetNotEmpty: kind(false, 409, 2, "The folder or database to recover into already holds something."),
+  RecoverTargetUnreachable: kind(
+    true,
+    503,
+    75,
+    "The database that is recovered into does not answer, or closed the connection.",
+  ),
+  RecoverTargetRefused: kind(
+    false,
+    502,
+    1,
+    "The folder or database to recover into refused the login, a statement or a file.",
+  ),
   RecoverMismatch: kind(false, 500, 3, "What was recovered does not have the checksums that the manifest states."),
 
   TemporalUnreachable: kind(true, 503, 75, "The Temporal server does not answer."),

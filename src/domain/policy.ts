@@ -18,7 +18,13 @@ export interface Policy {
   readonly version: number;
 }
 
-export const policyDefaults = { timeZone: "UTC", jitterSeconds: 300, catchupSeconds: 6 * 60 * 60, proof: "content" } as const;
+export const policyDefaults = {
+  timeZone: "UTC",
+  jitterSeconds: 300,
+  catchupSeconds: 6 * 60 * 60,
+  proof: "content",
+} as const;
 
-export const scheduleIdOf = (policy: Pick<Policy, "organizationId" | "id">): string => `backup:${policy.organizationId}:${policy.id}`;
+export const scheduleIdOf = (policy: Pick<Policy, "organizationId" | "id">): string =>
+  `backup:${policy.organizationId}:${policy.id}`;
 export const scheduleIdPrefix = "backup:";

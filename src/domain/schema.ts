@@ -38,7 +38,11 @@ export interface TableDescription {
   readonly primaryKey: readonly string[];
   readonly foreignKeys: readonly ForeignKey[];
   /** Primary key, unique, check and exclusion constraints, as pg_get_constraintdef() prints them. */
-  readonly constraints: readonly { readonly name: string; readonly definition: string; readonly kind: "p" | "u" | "c" | "x" }[];
+  readonly constraints: readonly {
+    readonly name: string;
+    readonly definition: string;
+    readonly kind: "p" | "u" | "c" | "x";
+  }[];
   /** pg_get_indexdef() of indexes that no constraint owns. */
   readonly indexes: readonly string[];
   readonly rowSecurity: boolean;

@@ -1,107 +1,257 @@
 // SQL that makes an organization's tables again, from the schema description that its backup carries. Pure.
-import type { SchemaDescription, TableDescription, TableName } from "./schema.ts";
-import { quoteIdentifier, quoteLiteral, quoteTable, splitTable } from "./sql-quoting.ts";
+//
+// Made are the tables whose rows the backup holds, and their partitions. Reference and excluded tables are not: an empty
+// one would refuse each row that the app writes, and a foreign key to it could not be valid. Foreign keys to what is not
+// made are left out and named, with the reason. Everything else comes back, and what can't is named, too.
+import type { ColumnDescription, ForeignKey, SchemaDescription, TableDescription, TableName } from "./schema.ts";
+import {
+  createSequence,
+  findSequences,
+  ownSequence,
+  sequenceOptions,
+  setSequence,
+  type OwnedSequence,
+} from "./sequence-ddl.ts";
+import { quoteIdentifier, quoteTable, splitTable } from "./sql-quoting.ts";
+import { planTypes } from "./type-ddl.ts";
+
+export interface DdlStep {
+  /** For reports and errors: "table public.guests". */
+  readonly subject: string;
+  readonly sql: string;
+  /** What to do when the database refuses: rows must come back even where a default or a key can't. */
+  readonly ifRefused: "fail" | "leave out" | { readonly sql: string; readonly leftOut: string };
+}
 
 export interface RecoveryDdl {
-  /** Before the rows: schemas, types, functions, sequences, tables without constraints. */
-  readonly before: readonly string[];
-  /** After the rows: keys, checks, indexes, then foreign keys, then sequences. */
-  readonly after: readonly string[];
+  readonly schemas: readonly string[];
+  /** Extensions, types, functions, sequences, tables without constraints. */
+  readonly before: readonly DdlStep[];
+  /** Keys, checks and indexes, then sequences. */
+  readonly after: readonly DdlStep[];
+  /** Last, each on its own: rows of this organization may point at another's. */
+  readonly foreignKeys: readonly DdlStep[];
   /** What is not made, and why; for the report. */
   readonly leftOut: readonly string[];
 }
 
-/** `stored`: the tables whose rows the backup holds. Others are not made. */
-export function planRecoveryDdl(schema: SchemaDescription, stored: ReadonlySet<TableName>): RecoveryDdl {
-  const byName = new Map(schema.tables.map((table) => [table.name, table]));
-  const tables = schema.tables.filter((table) => stored.has(rootOf(table, byName)));
-  const ordered = partitionsLast(tables, byName);
-  const leftOut: string[] = [];
-  const foreignKeys = ordered.flatMap((table) =>
-    table.foreignKeys.flatMap((key) => {
-      if (stored.has(key.referencedTable)) return [`ALTER TABLE ${quoteTable(table.name)} ADD CONSTRAINT ${quoteIdentifier(key.name)} ${key.definition}`];
-      leftOut.push(`foreign key ${key.name} of ${table.name}: ${key.referencedTable} is not part of the backup`);
-      return [];
-    }),
+/** A table of the backup, and its columns that it holds values of. */
+export interface StoredTable {
+  readonly table: TableName;
+  readonly columns: readonly string[];
+}
+
+export function planRecoveryDdl(schema: SchemaDescription, stored: readonly StoredTable[]): RecoveryDdl {
+  const plan = new Plan(schema, stored);
+  const sequences = findSequences(schema, new Set(plan.tables.map((table) => table.name)));
+  const types = planTypes(schema);
+  const schemas = [
+    ...plan.tables.map((table) => splitTable(table.name).schema),
+    ...types.map((type) => type.schema),
+    ...sequences.map((sequence) => splitTable(sequence.name).schema),
+    ...schema.extensions.map((extension) => extension.schema),
+  ];
+  const before = [
+    ...schema.extensions.map(({ name, schema: home }) =>
+      step(
+        `extension ${name}`,
+        `CREATE EXTENSION IF NOT EXISTS ${quoteIdentifier(name)} SCHEMA ${quoteIdentifier(home)}`,
+        "leave out",
+      ),
+    ),
+    ...types.map(({ subject, sql }) => step(subject, sql, "fail")),
+    ...sequences
+      .filter((sequence) => !sequence.isIdentity)
+      .map((sequence) => step(`sequence ${sequence.name}`, createSequence(sequence), "fail")),
+    ...plan.tables.flatMap((table) => plan.createTable(table, sequences)),
+  ];
+  const foreignKeys = plan.tables.flatMap((table) =>
+    table.foreignKeys.flatMap((key) => plan.addForeignKey(table, key)),
   );
-  const schemas = new Set([...tables.map((table) => splitTable(table.name).schema), ...schema.enums.map((each) => splitTable(each.name).schema)]);
+  plan.noteRowSecurity();
   return {
-    before: [
-      ...[...schemas].map((name) => `CREATE SCHEMA IF NOT EXISTS ${quoteIdentifier(name)}`),
-      ...schema.extensions.map(({ name, schema: home }) => `CREATE EXTENSION IF NOT EXISTS ${quoteIdentifier(name)} SCHEMA ${quoteIdentifier(home)}`),
-      ...schema.enums.map(({ name, labels }) => `CREATE TYPE ${quoteTable(name)} AS ENUM (${labels.map(quoteLiteral).join(", ")})`),
-      ...schema.domains.map((domain) => domain.definition),
-      ...schema.supportingSql,
-      ...freeSequences(schema, tables).map(({ name, type, increment }) => `CREATE SEQUENCE ${quoteTable(name)} AS ${type} INCREMENT BY ${increment}`),
-      ...ordered.map(createTable),
+    schemas: [...new Set(schemas)].filter((name) => name !== "pg_catalog"),
+    before,
+    after: [
+      ...plan.tables.flatMap((table) => plan.addConstraints(table)),
+      ...plan.tables.flatMap(addIndexes),
+      ...sequences.flatMap(finishSequence),
     ],
-    after: [...ordered.flatMap((table) => ownConstraints(table, byName)), ...ordered.flatMap((table) => table.indexes), ...foreignKeys, ...setSequences(schema, tables)],
-    leftOut,
+    foreignKeys,
+    leftOut: plan.leftOut,
   };
 }
 
-function createTable(table: TableDescription): string {
-  const name = quoteTable(table.name);
-  if (table.partitionOf !== null) {
-    return `CREATE TABLE ${name} PARTITION OF ${quoteTable(table.partitionOf)} ${table.partitionClause ?? "DEFAULT"}`;
+const step = (subject: string, sql: string, ifRefused: DdlStep["ifRefused"]): DdlStep => ({ subject, sql, ifRefused });
+
+class Plan {
+  /** In the order in which they can be made: partitions after what they are partitions of. */
+  readonly tables: readonly TableDescription[];
+  readonly leftOut: string[] = [];
+  private readonly byName: ReadonlyMap<TableName, TableDescription>;
+  private readonly stored: ReadonlyMap<TableName, ReadonlySet<string>>;
+  private readonly unbounded: ReadonlySet<TableName>;
+
+  constructor(schema: SchemaDescription, stored: readonly StoredTable[]) {
+    this.byName = new Map(schema.tables.map((table) => [table.name, table]));
+    this.stored = new Map(stored.map(({ table, columns }) => [table, new Set(columns)]));
+    // A description may know how a partition is divided further, but not what part of its parent it is.
+    const unbounded = schema.tables.filter(
+      (table) => table.partitionOf !== null && table.kind === "partitioned" && !hasBounds(table),
+    );
+    this.unbounded = new Set(unbounded.map((table) => this.lineage(table).at(-1)?.name ?? table.name));
+    this.tables = schema.tables
+      .filter((table) => this.isMade(table))
+      .map((table) => ({ table, depth: this.lineage(table).length }))
+      .sort((a, b) => a.depth - b.depth)
+      .map(({ table }) => table);
   }
-  const columns = table.columns.map((column) => {
+
+  createTable(table: TableDescription, sequences: readonly OwnedSequence[]): DdlStep[] {
+    const subject = `table ${table.name}`;
+    const name = quoteTable(table.name);
+    if (table.partitionOf !== null) {
+      const sql = `CREATE TABLE ${name} PARTITION OF ${quoteTable(table.partitionOf)} ${table.partitionClause ?? "DEFAULT"}`;
+      return [step(subject, sql, "fail"), ...this.ownDefaults(table)];
+    }
+    const partitioned = table.kind === "partitioned" && !this.unbounded.has(table.name);
+    if (table.kind === "partitioned" && !partitioned)
+      this.leftOut.push(
+        `partitions of ${table.name}: the bounds of a divided partition are not in the backup; its rows come back in one table`,
+      );
+    const write = (withDefaults: boolean): string => {
+      const columns = table.columns.map((column) => `  ${this.describeColumn(table, column, sequences, withDefaults)}`);
+      return `CREATE TABLE ${name} (\n${columns.join(",\n")}\n)${partitioned ? ` ${table.partitionClause ?? ""}` : ""}`;
+    };
+    const hasDefaults = table.columns.some(
+      (column) => column.generated === null && column.identity === null && column.defaultSql !== null,
+    );
+    const plain = { sql: write(false), leftOut: `column defaults of ${table.name}` };
+    return [step(subject, write(true), hasDefaults ? plain : "fail")];
+  }
+
+  addConstraints(table: TableDescription): DdlStep[] {
+    // A partition has its parent's already.
+    const inherited = new Set(this.byName.get(table.partitionOf ?? "")?.constraints.map((each) => each.name));
+    return table.constraints
+      .filter(({ name, kind }) => !(kind === "c" && inherited.has(name)))
+      .sort((a, b) => kindOrder[a.kind] - kindOrder[b.kind])
+      .map(({ name, definition }) =>
+        step(
+          `constraint ${name} of ${table.name}`,
+          `ALTER TABLE ${quoteTable(table.name)} ADD CONSTRAINT ${quoteIdentifier(name)} ${definition}`,
+          "leave out",
+        ),
+      );
+  }
+
+  addForeignKey(table: TableDescription, key: ForeignKey): DdlStep[] {
+    const subject = `foreign key ${key.name} of ${table.name}`;
+    const target = this.byName.get(key.referencedTable);
+    if (target !== undefined && this.isMade(target)) {
+      return [
+        step(
+          subject,
+          `ALTER TABLE ${quoteTable(table.name)} ADD CONSTRAINT ${quoteIdentifier(key.name)} ${key.definition}`,
+          "leave out",
+        ),
+      ];
+    }
+    this.leftOut.push(`${subject}: ${key.referencedTable} is not part of the backup`);
+    return [];
+  }
+
+  noteRowSecurity(): void {
+    const secured = this.tables.filter((table) => table.rowSecurity).map((table) => table.name);
+    if (secured.length > 0)
+      this.leftOut.push(`row-level security of ${secured.join(", ")}: its policies are not part of the backup`);
+  }
+
+  private describeColumn(
+    table: TableDescription,
+    column: ColumnDescription,
+    sequences: readonly OwnedSequence[],
+    withDefault: boolean,
+  ): string {
     const parts = [quoteIdentifier(column.name), column.type];
     if (column.collation !== null) parts.push(`COLLATE ${column.collation}`);
-    if (column.generated !== null) parts.push(`GENERATED ALWAYS AS (${column.defaultSql ?? "NULL"}) ${column.generated.toUpperCase()}`);
-    else if (column.identity !== null) parts.push(`GENERATED ${column.identity.toUpperCase()} AS IDENTITY`);
-    else if (column.defaultSql !== null) parts.push(`DEFAULT ${column.defaultSql}`);
-    if (column.notNull) parts.push("NOT NULL");
-    return `  ${parts.join(" ")}`;
-  });
-  const partitioned = table.kind === "partitioned" ? ` ${table.partitionClause ?? ""}` : "";
-  return `CREATE TABLE ${name} (\n${columns.join(",\n")}\n)${partitioned}`;
+    if (column.generated !== null)
+      parts.push(`GENERATED ALWAYS AS (${column.defaultSql ?? "NULL"}) ${column.generated.toUpperCase()}`);
+    else if (column.identity !== null)
+      parts.push(`GENERATED ${column.identity.toUpperCase()} AS IDENTITY${identityOptions(table, column, sequences)}`);
+    else if (withDefault && column.defaultSql !== null) parts.push(`DEFAULT ${column.defaultSql}`);
+    const isEmpty =
+      this.isOmitted(table, column) && (column.defaultSql === null || !withDefault) && column.identity === null;
+    if (column.notNull && !isEmpty) parts.push("NOT NULL");
+    if (column.notNull && isEmpty && withDefault)
+      this.leftOut.push(`NOT NULL of ${table.name}.${column.name}: the catalogue leaves its values out of backups`);
+    return parts.join(" ");
+  }
+
+  /** COPY through the parent takes the parent's; these count for the rows to come. */
+  private ownDefaults(table: TableDescription): DdlStep[] {
+    const parent = new Map(this.byName.get(table.partitionOf ?? "")?.columns.map((column) => [column.name, column]));
+    return table.columns
+      .filter(
+        (column) =>
+          column.generated === null &&
+          column.identity === null &&
+          column.defaultSql !== null &&
+          column.defaultSql !== parent.get(column.name)?.defaultSql,
+      )
+      .map(({ name, defaultSql }) =>
+        step(
+          `default of ${table.name}.${name}`,
+          `ALTER TABLE ${quoteTable(table.name)} ALTER COLUMN ${quoteIdentifier(name)} SET DEFAULT ${defaultSql}`,
+          "leave out",
+        ),
+      );
+  }
+
+  private isOmitted(table: TableDescription, column: ColumnDescription): boolean {
+    return column.generated === null && this.stored.get(table.name)?.has(column.name) === false;
+  }
+
+  private isMade(table: TableDescription): boolean {
+    const root = this.lineage(table).at(-1)?.name ?? table.name;
+    return this.stored.has(root) && !(table.partitionOf !== null && this.unbounded.has(root));
+  }
+
+  /** The table, its parent, and so on to the one that is no partition. */
+  private lineage(table: TableDescription): TableDescription[] {
+    const parent = this.byName.get(table.partitionOf ?? "");
+    return parent === undefined ? [table] : [table, ...this.lineage(parent)];
+  }
 }
 
 const kindOrder = { p: 0, u: 1, x: 2, c: 3 } as const;
 
-/** A partition has its parent's constraints already. */
-function ownConstraints(table: TableDescription, byName: ReadonlyMap<TableName, TableDescription>): string[] {
-  const inherited = new Set(table.partitionOf === null ? [] : byName.get(table.partitionOf)?.constraints.map((each) => each.name));
-  return table.constraints
-    .filter(({ name, kind }) => !inherited.has(name) && !(table.partitionOf !== null && kind === "c"))
-    .toSorted((a, b) => kindOrder[a.kind] - kindOrder[b.kind])
-    .map(({ name, definition }) => `ALTER TABLE ${quoteTable(table.name)} ADD CONSTRAINT ${quoteIdentifier(name)} ${definition}`);
+const hasBounds = (table: TableDescription): boolean => /^(FOR VALUES|DEFAULT)/.test(table.partitionClause ?? "");
+
+function identityOptions(
+  table: TableDescription,
+  column: ColumnDescription,
+  sequences: readonly OwnedSequence[],
+): string {
+  const own = sequences.find(({ owner }) => owner?.table.name === table.name && owner.column === column.name);
+  return own === undefined ? "" : ` (SEQUENCE NAME ${quoteTable(own.name)} ${sequenceOptions(own)})`;
 }
 
-/** Identity columns bring their own; every other sequence that a made table uses must be there before it. */
-function freeSequences(schema: SchemaDescription, tables: readonly TableDescription[]) {
-  const identities = new Set(tables.flatMap((table) => table.columns.filter((column) => column.identity !== null).map((column) => `${table.name}.${column.name}`)));
-  const made = new Set(tables.map((table) => table.name));
-  return schema.sequences.filter(({ ownedBy }) => ownedBy === null || (made.has(ownerTable(ownedBy)) && !identities.has(ownedBy)));
+/** pg_get_indexdef() says ONLY of a partitioned table's index, which would leave the partitions without theirs. */
+const onlyOfParent = /^(CREATE (?:UNIQUE )?INDEX (?:"(?:[^"]|"")*"|[^\s"]+) ON )ONLY /;
+
+function addIndexes(table: TableDescription): DdlStep[] {
+  return table.indexes.map((definition) =>
+    step(`an index of ${table.name}`, definition.replace(onlyOfParent, "$1"), "leave out"),
+  );
 }
 
-function setSequences(schema: SchemaDescription, tables: readonly TableDescription[]): string[] {
-  const free = new Set(freeSequences(schema, tables).map((sequence) => sequence.name));
-  const made = new Set(tables.map((table) => table.name));
-  return schema.sequences.flatMap(({ name, ownedBy, lastValue }) => {
-    if (lastValue === null) return [];
-    if (free.has(name)) {
-      const set = `SELECT setval(${quoteLiteral(quoteTable(name))}, ${lastValue})`;
-      return ownedBy === null ? [set] : [set, `ALTER SEQUENCE ${quoteTable(name)} OWNED BY ${quoteTable(ownerTable(ownedBy))}.${quoteIdentifier(ownerColumn(ownedBy))}`];
-    }
-    if (ownedBy === null || !made.has(ownerTable(ownedBy))) return [];
-    const sequence = `pg_get_serial_sequence(${quoteLiteral(quoteTable(ownerTable(ownedBy)))}, ${quoteLiteral(ownerColumn(ownedBy))})`;
-    return [`SELECT setval(${sequence}, ${lastValue})`];
-  });
-}
-
-const ownerTable = (owner: string): TableName => owner.slice(0, owner.lastIndexOf("."));
-const ownerColumn = (owner: string): string => owner.slice(owner.lastIndexOf(".") + 1);
-
-function rootOf(table: TableDescription, byName: ReadonlyMap<TableName, TableDescription>): TableName {
-  for (let at: TableDescription | undefined = table; at !== undefined; at = byName.get(at.partitionOf ?? "")) {
-    if (at.partitionOf === null) return at.name;
-  }
-  return table.name;
-}
-
-function partitionsLast(tables: readonly TableDescription[], byName: ReadonlyMap<TableName, TableDescription>): TableDescription[] {
-  const depth = (table: TableDescription): number => (table.partitionOf === null ? 0 : 1 + depth(byName.get(table.partitionOf) ?? { ...table, partitionOf: null }));
-  return tables.toSorted((a, b) => depth(a) - depth(b));
+function finishSequence(sequence: OwnedSequence): DdlStep[] {
+  const subject = `sequence ${sequence.name}`;
+  const own = sequence.isIdentity ? null : ownSequence(sequence);
+  const set = setSequence(sequence);
+  return [
+    ...(own === null ? [] : [step(`owner of ${subject}`, own, "leave out")]),
+    ...(set === null ? [] : [step(`value of ${subject}`, set, "leave out")]),
+  ];
 }

@@ -7,7 +7,14 @@
 //   self        like that, and its rows hang on each other
 //   polymorphic declared: a type column tells which table an id column points into
 //   reference   shared by all, not stored        excluded   declared, with a reason
-import type { Catalogue, ClosureTable, PolymorphicTable, TableClassification, TableRole, TenantClosure } from "./catalogue.ts";
+import type {
+  Catalogue,
+  ClosureTable,
+  PolymorphicTable,
+  TableClassification,
+  TableRole,
+  TenantClosure,
+} from "./catalogue.ts";
 import { checkCatalogue } from "./catalogue-check.ts";
 import { BackupError } from "./errors.ts";
 import type { ForeignKey, SchemaDescription, TableDescription, TableName } from "./schema.ts";
@@ -26,57 +33,89 @@ export function planTenantClosure(schema: SchemaDescription, catalogue: Catalogu
   const problems = checkCatalogue(schema, catalogue);
   const [problem] = problems;
   if (problem !== undefined) {
-    throw new BackupError(problem.code, `The catalogue ${catalogue.name} does not fit the database:\n- ${problems.map((each) => each.message).join("\n- ")}`, {
-      problems: problems.map((each) => each.message),
-    });
+    throw new BackupError(
+      problem.code,
+      `The catalogue ${catalogue.name} does not fit the database:\n- ${problems.map((each) => each.message).join("\n- ")}`,
+      {
+        problems: problems.map((each) => each.message),
+      },
+    );
   }
   const tables = ownTables(schema, catalogue);
   const memberships = findMemberships(tables, catalogue);
-  const dataSetOf = new Map(catalogue.dataSets.flatMap((dataSet) => dataSet.tables.map((table) => [table, dataSet] as const)));
+  const dataSetOf = new Map(
+    catalogue.dataSets.flatMap((dataSet) => dataSet.tables.map((table) => [table, dataSet] as const)),
+  );
   refuseUnclassified(tables, memberships, dataSetOf, catalogue);
 
   const order = parentsFirst(tables);
-  const priority = (table: TableName): number => (table === catalogue.root.table ? -1 : (dataSetOf.get(table)?.priority ?? 0));
+  const priority = (table: TableName): number =>
+    table === catalogue.root.table ? -1 : (dataSetOf.get(table)?.priority ?? 0);
   const closure = tables
     .filter(({ name }) => dataSetOf.has(name))
-    .map((table) => describeTable(table, memberships.get(table.name) as Membership, dataSetOf.get(table.name)?.name ?? "", catalogue))
+    .map((table) =>
+      describeTable(table, memberships.get(table.name) as Membership, dataSetOf.get(table.name)?.name ?? "", catalogue),
+    )
     .sort((a, b) => priority(a.table) - priority(b.table) || (order.get(a.table) ?? 0) - (order.get(b.table) ?? 0));
   return {
     catalogue,
     tables: closure,
-    classifications: [...closure.map(({ table, role, dataSet, reason }) => ({ table, role, dataSet, reason })), ...declaredClassifications(tables, catalogue)],
+    classifications: [
+      ...closure.map(({ table, role, dataSet, reason }) => ({ table, role, dataSet, reason })),
+      ...declaredClassifications(tables, catalogue),
+    ],
     mediaSql: catalogue.media.map(({ table, column }) => {
       const path = `t.${quoteIdentifier(column)}`;
       const predicate = (memberships.get(table) as Membership).predicate("t");
-      return { table, column, sql: `SELECT DISTINCT ${path} AS path FROM ${quoteTable(table)} AS t WHERE ${predicate} AND ${path} IS NOT NULL` };
+      return {
+        table,
+        column,
+        sql: `SELECT DISTINCT ${path} AS path FROM ${quoteTable(table)} AS t WHERE ${predicate} AND ${path} IS NOT NULL`,
+      };
     }),
   };
 }
 
 /** The app's tables; partitions are read through their parent. */
 function ownTables(schema: SchemaDescription, catalogue: Catalogue): readonly TableDescription[] {
-  return schema.tables.filter((table) => table.partitionOf === null && catalogue.schemas.includes(splitTable(table.name).schema));
+  return schema.tables.filter(
+    (table) => table.partitionOf === null && catalogue.schemas.includes(splitTable(table.name).schema),
+  );
 }
 
 /** Roles of all tables that the catalogue and the foreign keys explain. Exported for `catalogue suggest`. */
-export function findMemberships(tables: readonly TableDescription[], catalogue: Catalogue): ReadonlyMap<TableName, Membership> {
+export function findMemberships(
+  tables: readonly TableDescription[],
+  catalogue: Catalogue,
+): ReadonlyMap<TableName, Membership> {
   const byName = new Map(tables.map((table) => [table.name, table]));
   const setAside = new Set([...catalogue.references, ...catalogue.exclusions].map((entry) => entry.table));
   const polymorphic = new Map(catalogue.polymorphic.map((entry) => [entry.table, entry]));
   const found = new Map<TableName, Membership>();
   const root = byName.get(catalogue.root.table) as TableDescription;
   const keyType = root.columns.find((column) => column.name === catalogue.root.key)?.type ?? "text";
-  const equalsOrganization = (alias: string, column: string): string => `${alias}.${quoteIdentifier(column)} = $1::${keyType}`;
+  const equalsOrganization = (alias: string, column: string): string =>
+    `${alias}.${quoteIdentifier(column)} = $1::${keyType}`;
 
-  found.set(root.name, { role: "root", reason: "the organizations", predicate: (alias) => equalsOrganization(alias, catalogue.root.key), dependsOn: [] });
+  found.set(root.name, {
+    role: "root",
+    reason: "the organizations",
+    predicate: (alias) => equalsOrganization(alias, catalogue.root.key),
+    dependsOn: [],
+  });
   for (const table of tables) {
     if (setAside.has(table.name) || found.has(table.name)) continue;
     const column = organizationColumn(table, catalogue);
     if (column === null) continue;
-    found.set(table.name, { role: "direct", reason: `by ${column}`, predicate: (alias) => equalsOrganization(alias, column), dependsOn: [] });
+    found.set(table.name, {
+      role: "direct",
+      reason: `by ${column}`,
+      predicate: (alias) => equalsOrganization(alias, column),
+      dependsOn: [],
+    });
   }
   // Shortest certain path first: a round uses only what earlier rounds found. Uncertain paths come when no certain is left.
-  for (let grown = true; grown; ) {
+  for (let grown = true; grown;) {
     const open = tables.filter((table) => !setAside.has(table.name) && !found.has(table.name));
     let round = open.flatMap((table) => certainMembership(table, byName, found, polymorphic.get(table.name)) ?? []);
     if (round.length === 0) round = open.flatMap((table) => uncertainMembership(table, found) ?? []).slice(0, 1);
@@ -90,9 +129,16 @@ function organizationColumn(table: TableDescription, { root, organizationColumns
   const declared = organizationColumns[table.name];
   if (declared !== undefined) return declared;
   const candidates = table.foreignKeys
-    .filter((key) => key.referencedTable === root.table && key.referencedColumns.length === 1 && key.referencedColumns[0] === root.key)
+    .filter(
+      (key) =>
+        key.referencedTable === root.table &&
+        key.referencedColumns.length === 1 &&
+        key.referencedColumns[0] === root.key,
+    )
     .map((key) => key.columns[0] as string);
-  const neverNull = candidates.find((candidate) => table.columns.find((column) => column.name === candidate)?.notNull === true);
+  const neverNull = candidates.find(
+    (candidate) => table.columns.find((column) => column.name === candidate)?.notNull === true,
+  );
   return neverNull ?? candidates[0] ?? null;
 }
 
@@ -109,19 +155,36 @@ function certainMembership(
     if (!targets.every(([, target]) => found.has(target))) return null;
     const dependsOn = targets.flatMap(([, target]) => [target, ...(found.get(target)?.dependsOn ?? [])]);
     const predicate = (alias: string): string => {
-      const branches = targets.map(([type, target]) => polymorphicBranch(alias, table, declared, type, byName.get(target) as TableDescription, found));
+      const branches = targets.map(([type, target]) =>
+        polymorphicBranch(alias, table, declared, type, byName.get(target) as TableDescription, found),
+      );
       return `(${branches.join(" OR ")})`;
     };
-    return [[table.name, { role: "polymorphic", reason: `by ${declared.typeColumn} and ${declared.idColumn}`, predicate, dependsOn: unique(dependsOn) }]];
+    return [
+      [
+        table.name,
+        {
+          role: "polymorphic",
+          reason: `by ${declared.typeColumn} and ${declared.idColumn}`,
+          predicate,
+          dependsOn: unique(dependsOn),
+        },
+      ],
+    ];
   }
   const path = table.foreignKeys.find(
-    (key) => key.referencedTable !== table.name && found.has(key.referencedTable) && key.columns.every((name) => isNotNull(table, name)),
+    (key) =>
+      key.referencedTable !== table.name &&
+      found.has(key.referencedTable) &&
+      key.columns.every((name) => isNotNull(table, name)),
   );
   return path === undefined ? null : [[table.name, indirect(path, found)]];
 }
 
 function uncertainMembership(table: TableDescription, found: ReadonlyMap<TableName, Membership>): Found | null {
-  const paths = table.foreignKeys.filter((key) => key.referencedTable !== table.name && found.has(key.referencedTable)).map((key) => indirect(key, found));
+  const paths = table.foreignKeys
+    .filter((key) => key.referencedTable !== table.name && found.has(key.referencedTable))
+    .map((key) => indirect(key, found));
   if (paths.length === 0) return null;
   const anyPath = (alias: string): string => `(${paths.map((path) => path.predicate(alias)).join(" OR ")})`;
   const dependsOn = unique(paths.flatMap((path) => path.dependsOn));
@@ -129,7 +192,12 @@ function uncertainMembership(table: TableDescription, found: ReadonlyMap<TableNa
   const reason = paths.map((path) => path.reason).join(", or ");
   if (self === undefined) return [[table.name, { role: "indirect", reason, predicate: anyPath, dependsOn }]];
   const predicate = (alias: string): string => reachableFrom(alias, table, self, anyPath);
-  return [[table.name, { role: "self", reason: `${reason}, and rows below those`, predicate, dependsOn: [...dependsOn, table.name] }]];
+  return [
+    [
+      table.name,
+      { role: "self", reason: `${reason}, and rows below those`, predicate, dependsOn: [...dependsOn, table.name] },
+    ],
+  ];
 }
 
 function indirect(key: ForeignKey, found: ReadonlyMap<TableName, Membership>): Membership {
@@ -168,10 +236,18 @@ function polymorphicBranch(
 }
 
 /** Rows that a path reaches, and rows below them by the table's reference to itself. */
-function reachableFrom(alias: string, table: TableDescription, self: ForeignKey, anyPath: (alias: string) => string): string {
-  const columns = (prefix: string, names: readonly string[]): string => names.map((name) => `${prefix}${quoteIdentifier(name)}`).join(", ");
+function reachableFrom(
+  alias: string,
+  table: TableDescription,
+  self: ForeignKey,
+  anyPath: (alias: string) => string,
+): string {
+  const columns = (prefix: string, names: readonly string[]): string =>
+    names.map((name) => `${prefix}${quoteIdentifier(name)}`).join(", ");
   const target = self.referencedColumns;
-  const below = self.columns.map((column, index) => `below.${quoteIdentifier(column)} = reached.${quoteIdentifier(target[index] as string)}`).join(" AND ");
+  const below = self.columns
+    .map((column, index) => `below.${quoteIdentifier(column)} = reached.${quoteIdentifier(target[index] as string)}`)
+    .join(" AND ");
   const from = quoteTable(table.name);
   return (
     `(${columns(`${alias}.`, target)}) IN (WITH RECURSIVE reached AS (` +
@@ -191,7 +267,8 @@ function refuseUnclassified(
   for (const { name } of tables) {
     if (setAside.has(name)) continue;
     if (!memberships.has(name)) unexplained.push(`${name}: no foreign key leads from it to ${catalogue.root.table}`);
-    else if (!dataSetOf.has(name)) unexplained.push(`${name}: belongs to an organization (${memberships.get(name)?.reason}), but is in no data set`);
+    else if (!dataSetOf.has(name))
+      unexplained.push(`${name}: belongs to an organization (${memberships.get(name)?.reason}), but is in no data set`);
   }
   if (unexplained.length === 0) return;
   throw new BackupError(
@@ -201,9 +278,18 @@ function refuseUnclassified(
   );
 }
 
-function describeTable(table: TableDescription, membership: Membership, dataSet: string, catalogue: Catalogue): ClosureTable {
-  const omitted = new Set(catalogue.omittedColumns.filter((entry) => entry.table === table.name).map((entry) => entry.column));
-  const stored = table.columns.filter((column) => column.generated === null && !omitted.has(column.name)).map((column) => column.name);
+function describeTable(
+  table: TableDescription,
+  membership: Membership,
+  dataSet: string,
+  catalogue: Catalogue,
+): ClosureTable {
+  const omitted = new Set(
+    catalogue.omittedColumns.filter((entry) => entry.table === table.name).map((entry) => entry.column),
+  );
+  const stored = table.columns
+    .filter((column) => column.generated === null && !omitted.has(column.name))
+    .map((column) => column.name);
   const columns = [...table.primaryKey, ...stored.filter((name) => !table.primaryKey.includes(name))];
   const where = `FROM ${quoteTable(table.name)} AS t WHERE ${membership.predicate("t")}`;
   return {
@@ -226,7 +312,9 @@ function declaredClassifications(tables: readonly TableDescription[], catalogue:
     ...catalogue.references.map((entry) => ({ ...entry, role: "reference" as const })),
     ...catalogue.exclusions.map((entry) => ({ ...entry, role: "excluded" as const })),
   ];
-  return declared.filter(({ table }) => known.has(table)).map(({ table, role, reason }) => ({ table, role, dataSet: null, reason }));
+  return declared
+    .filter(({ table }) => known.has(table))
+    .map(({ table, role, reason }) => ({ table, role, dataSet: null, reason }));
 }
 
 /** Position of each table when parents come before children; circles are broken at the table that comes first by name. */
@@ -248,6 +336,8 @@ export function parentsFirst(tables: readonly TableDescription[]): ReadonlyMap<T
   return order;
 }
 
-const typeOf = (table: TableDescription, name: string): string | undefined => table.columns.find((column) => column.name === name)?.type;
-const isNotNull = (table: TableDescription, name: string): boolean => table.columns.find((column) => column.name === name)?.notNull === true;
+const typeOf = (table: TableDescription, name: string): string | undefined =>
+  table.columns.find((column) => column.name === name)?.type;
+const isNotNull = (table: TableDescription, name: string): boolean =>
+  table.columns.find((column) => column.name === name)?.notNull === true;
 const unique = <T>(values: readonly T[]): T[] => [...new Set(values)];

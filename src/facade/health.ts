@@ -12,26 +12,41 @@ export function createFacade(checks: HealthChecks): Express {
   const app = express();
   app.disable("x-powered-by");
   app.use((_request, response, next) => {
-    response.set({ "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Content-Security-Policy": "default-src 'none'", "Referrer-Policy": "no-referrer" });
+    response.set({
+      "X-Content-Type-Options": "nosniff",
+      "Cache-Control": "no-store",
+      "Content-Security-Policy": "default-src 'none'",
+      "Referrer-Policy": "no-referrer",
+    });
     next();
   });
   const get = (path: string, answer: (response: Response) => Promise<void>): void => {
     app.get(path, (_request, response) => answer(response));
-    app.all(path, (request, response) => void problem(request, response.set("Allow", "GET, HEAD"), 405, "Method not allowed"));
+    app.all(path, (request, response) =>
+      problem(request, response.set("Allow", "GET, HEAD"), 405, "Method not allowed"),
+    );
   };
   get("/livez", async (response) => void response.json({ status: "ok" }));
   get("/readyz", async (response) => {
-    const results = await Promise.all(Object.entries(checks).map(async ([name, check]) => [name, await answersInTime(check)] as const));
+    const results = await Promise.all(
+      Object.entries(checks).map(async ([name, check]) => [name, await answersInTime(check)] as const),
+    );
     const isReady = results.every(([, ok]) => ok);
-    response.status(isReady ? 200 : 503).json({ status: isReady ? "ok" : "unavailable", checks: Object.fromEntries(results.map(([name, ok]) => [name, ok ? "ok" : "failed"])) });
+    response.status(isReady ? 200 : 503).json({
+      status: isReady ? "ok" : "unavailable",
+      checks: Object.fromEntries(results.map(([name, ok]) => [name, ok ? "ok" : "failed"])),
+    });
   });
-  app.use((request, response) => void problem(request, response, 404, "Not found"));
+  app.use((request, response) => problem(request, response, 404, "Not found"));
   return app;
 }
 
 /** RFC 9457. */
 function problem(request: Request, response: Response, status: number, title: string): void {
-  response.status(status).type("application/problem+json").send(JSON.stringify({ type: "about:blank", title, status, instance: request.path }));
+  response
+    .status(status)
+    .type("application/problem+json")
+    .send(JSON.stringify({ type: "about:blank", title, status, instance: request.path }));
 }
 
 async function answersInTime(check: () => Promise<unknown>): Promise<boolean> {
@@ -46,7 +61,11 @@ async function answersInTime(check: () => Promise<unknown>): Promise<boolean> {
   return answer;
 }
 
-export async function startFacade(options: { port: number; host: string; checks: HealthChecks }): Promise<{ url: string; stop(): Promise<void> }> {
+export async function startFacade(options: {
+  port: number;
+  host: string;
+  checks: HealthChecks;
+}): Promise<{ url: string; stop(): Promise<void> }> {
   const server: Server = createFacade(options.checks).listen(options.port, options.host);
   await once(server, "listening"); // rejects when the port is taken
   const { port } = server.address() as AddressInfo;

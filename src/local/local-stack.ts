@@ -18,7 +18,10 @@ export interface LocalStack extends RunningServers {
 
 export const embeddedDatabaseName = "wedsync";
 
-export async function startLocalStack(config: Config, options: { cacheDir: string; say: (line: string) => void }): Promise<LocalStack> {
+export async function startLocalStack(
+  config: Config,
+  options: { cacheDir: string; say: (line: string) => void },
+): Promise<LocalStack> {
   const folder = await lockDataFolder(config.dataDir);
   const stops: (() => Promise<void>)[] = [() => folder.release()];
   const stop = async (): Promise<void> => {

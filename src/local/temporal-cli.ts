@@ -13,14 +13,21 @@ import { buildProgram, findCachedProgram, keepProgram, type GoProgram } from "./
 const run = promisify(execFile);
 const program: GoProgram = { name: "temporal", version: "1.5.1", package: "github.com/temporalio/cli/cmd/temporal" };
 
-export async function findTemporalCli(options: { cliPath: string | null; cacheDir: string; say: (line: string) => void }): Promise<string> {
+export async function findTemporalCli(options: {
+  cliPath: string | null;
+  cacheDir: string;
+  say: (line: string) => void;
+}): Promise<string> {
   const { cliPath, cacheDir, say } = options;
   if (cliPath !== null) {
     if (await works(cliPath)) return cliPath;
     throw new BackupError("TemporalUnavailable", "TEMPORAL_CLI_PATH does not name a Temporal CLI that runs.");
   }
   if (await works("temporal")) return "temporal";
-  const found = (await findCachedProgram(cacheDir, program)) ?? (await download(cacheDir, say)) ?? (await buildProgram(cacheDir, program, say));
+  const found =
+    (await findCachedProgram(cacheDir, program)) ??
+    (await download(cacheDir, say)) ??
+    (await buildProgram(cacheDir, program, say));
   if (found !== null && (await works(found))) return found;
   throw new BackupError(
     "TemporalUnavailable",

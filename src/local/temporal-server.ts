@@ -26,7 +26,10 @@ export async function startTemporalServer({ folder, cli }: { folder: string; cli
   const parameters = ["server", "start-dev", "--ip", "127.0.0.1", "--port", String(port), "--ui-port", String(uiPort)];
   parameters.push("--db-filename", join(folder, "temporal.db"), "--log-level", "error");
   for (const setting of dynamicConfig) parameters.push("--dynamic-config-value", setting);
-  const server = await startChildServer("The Temporal development server", cli, parameters, { env: { HOME: folder, PATH: process.env["PATH"] ?? "" }, cwd: folder });
+  const server = await startChildServer("The Temporal development server", cli, parameters, {
+    env: { HOME: folder, PATH: process.env["PATH"] ?? "" },
+    cwd: folder,
+  });
   const address = `127.0.0.1:${port}`;
   await waitUntilReady("The Temporal development server", server, 60_000, async () => {
     try {

@@ -7,7 +7,12 @@ export interface JobLedger {
    * Takes the organization's lease and opens the job, in one step; asking again for the same job gives the same token.
    * @throws OrganizationBusy when another operation holds the lease.
    */
-  openJob(job: { jobId: string; organizationId: string; workflowId: string; request: BackupRequest }): Promise<{ fencingToken: number }>;
+  openJob(job: {
+    jobId: string;
+    organizationId: string;
+    workflowId: string;
+    request: BackupRequest;
+  }): Promise<{ fencingToken: number }>;
   /** @throws OrganizationBusy when the lease is not this token's any more. Also extends it. */
   assertLease(lease: { organizationId: string; fencingToken: number }): Promise<void>;
   completeJob(input: { outcome: BackupOutcome; manifestHash: string; fencingToken: number }): Promise<void>;

@@ -1,28 +1,25 @@
-// One organization out of the repository into an empty Postgres: with the bucket and the key alone. One transaction: the
-// database holds everything, proven, or nothing.
+// One organization out of the repository into an empty Postgres: with the bucket and the key alone. One transaction, so
+// that the database holds everything, proven, or nothing: tables → rows → keys, indexes, sequences → foreign keys → every
+// table read back and compared with the manifest → commit.
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
-import { openConnection, type SourceConnection } from "../adapters/postgres/connection.ts";
-import { mapPostgresError } from "../adapters/postgres/map-error.ts";
 import { BackupError } from "../domain/errors.ts";
 import { quoteIdentifier, quoteTable } from "../domain/sql-quoting.ts";
-import { planRecoveryDdl } from "../domain/table-ddl.ts";
+import { planRecoveryDdl, type DdlStep } from "../domain/table-ddl.ts";
 import type { Manifest, TableEntry } from "../repository/manifest.ts";
 import { readTableRows } from "../repository/read-table.ts";
 import { RowSegmenter } from "../repository/row-segmenter.ts";
 import type { OrganizationVault } from "../repository/vault.ts";
-
-export interface RecoverProgress {
-  readonly table: string;
-  readonly rows: number;
-  readonly bytes: number;
-}
+import { neverInBackups, type RecoverProgress } from "./recover-progress.ts";
+import { mapTargetError, openTarget, type TargetDatabase } from "./target-database.ts";
 
 export interface DatabaseRecovery {
   readonly tables: number;
   readonly rows: number;
   readonly bytes: number;
+  readonly durationMs: number;
+  /** What was not made again, each with its reason. */
   readonly leftOut: readonly string[];
 }
 
@@ -33,72 +30,120 @@ interface RecoverInput {
   readonly onProgress?: (progress: RecoverProgress) => void;
 }
 
-/** @throws RecoverTargetNotEmpty, RecoverMismatch, and the store's and the repository's errors; nothing is left behind. */
-export async function recoverToDatabase({ vault, manifest, databaseUrl, onProgress }: RecoverInput): Promise<DatabaseRecovery> {
-  const connection = await openConnection(databaseUrl, "wedsync-backup recover");
+/**
+ * @throws RecoverTargetNotEmpty, RecoverTargetUnreachable, RecoverTargetRefused, RecoverMismatch, and the store's and the
+ *   repository's errors; then nothing is left in the database.
+ */
+export async function recoverToDatabase({
+  vault,
+  manifest,
+  databaseUrl,
+  onProgress,
+}: RecoverInput): Promise<DatabaseRecovery> {
+  const startedMs = performance.now();
+  const target = await openTarget(databaseUrl);
+  const totalBytes = manifest.tables.reduce((sum, table) => sum + table.rawBytes, 0);
+  const seen = { rows: 0, bytes: 0 };
+  const report = (phase: RecoverProgress["phase"], table: string): void =>
+    onProgress?.({ phase, table, ...seen, totalBytes });
   try {
-    await refuseIfNotEmpty(connection);
-    const { before, after, leftOut } = planRecoveryDdl(manifest.schema, new Set(manifest.tables.map((table) => table.table)));
-    const execute = async (statements: readonly string[], doing: string): Promise<void> => {
-      for (const sql of statements) {
-        await connection.client.query(sql).catch((error: unknown) => {
-          throw mapPostgresError(error, `${doing} (${sql.slice(0, 80).replaceAll(/\s+/g, " ")}…)`);
-        });
+    await target.refuseIfNotEmpty();
+    const plan = planRecoveryDdl(manifest.schema, manifest.tables);
+    const leftOut = [...plan.leftOut];
+    const runAll = async (steps: readonly DdlStep[]): Promise<void> => {
+      for (const step of steps) {
+        const note = await target.run(step);
+        if (note !== null) leftOut.push(note);
       }
     };
-    await execute(["SET default_transaction_read_only = off", "BEGIN", "SET LOCAL check_function_bodies = off"], "beginning the recovery");
-    await execute(before, "making the tables again");
-    let rows = 0;
-    let bytes = 0;
+    await target.begin();
+    await target.createSchemas(plan.schemas);
+    await runAll(plan.before);
+    // Functions of generated columns and checks may name things without their schema, as they could at home.
+    await setSearchPath(target, plan.schemas);
     for (const table of manifest.tables) {
-      await loadTable(connection, vault, manifest, table);
-      rows += table.rows;
-      bytes += table.rawBytes;
-      onProgress?.({ table: table.table, rows, bytes });
+      await loadTable(target, vault, manifest, table, (bytes) => {
+        seen.bytes += bytes;
+        report("rows", table.table);
+      });
+      seen.rows += table.rows;
     }
-    await execute(after, "adding keys and foreign keys");
-    for (const table of manifest.tables) await proveTable(connection, vault, table);
-    await execute(["COMMIT"], "committing the recovery");
-    return { tables: manifest.tables.length, rows, bytes, leftOut };
+    report("keys", "");
+    await runAll(plan.after);
+    await runAll(plan.foreignKeys);
+    await setSearchPath(target, []); // rows are compared as they were read
+    for (const table of manifest.tables) {
+      report("proof", table.table);
+      await proveTable(target, vault, table);
+    }
+    await target.execute("COMMIT", "committing");
+    if (manifest.media.files.length > 0)
+      leftOut.push(`${manifest.media.files.length} files: a database holds none; recover them into a folder`);
+    return {
+      tables: manifest.tables.length,
+      ...seen,
+      durationMs: Math.round(performance.now() - startedMs),
+      leftOut: [...leftOut, neverInBackups],
+    };
   } finally {
-    await connection.close(); // without a commit, the server forgets everything
+    await target.close(); // without a commit, the server forgets everything
   }
 }
 
-async function refuseIfNotEmpty({ client }: SourceConnection): Promise<void> {
-  const { rows } = await client.query<{ name: string }>(
-    `SELECT n.nspname || '.' || c.relname AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S') AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%' LIMIT 1`,
+const setSearchPath = (target: TargetDatabase, schemas: readonly string[]): Promise<void> =>
+  target.execute(
+    `SET LOCAL search_path = ${schemas.length === 0 ? "''" : schemas.map(quoteIdentifier).join(", ")}`,
+    "setting the search path",
   );
-  const [first] = rows;
-  if (first === undefined) return;
-  throw new BackupError("RecoverTargetNotEmpty", `The database is not empty: it has ${first.name}. Recover into a new database (CREATE DATABASE …).`);
-}
 
-async function loadTable({ client, destroy }: SourceConnection, vault: OrganizationVault, manifest: Manifest, table: TableEntry): Promise<void> {
-  if (table.rows === 0) return;
-  const columns = table.columns.map(quoteIdentifier).join(", ");
-  const sink = client.query(copyFrom(`COPY ${quoteTable(table.table)} (${columns}) FROM STDIN`));
+async function loadTable(
+  target: TargetDatabase,
+  vault: OrganizationVault,
+  manifest: Manifest,
+  table: TableEntry,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  const counted = async function* (): AsyncGenerator<Buffer> {
+    for await (const raw of readTableRows(vault, manifest, table)) {
+      onBytes(raw.length);
+      yield raw;
+    }
+  };
+  const sink = target.client.query(copyFrom(`COPY ${quoteTable(table.table)} ${columnList(table)} FROM STDIN`));
   try {
-    await pipeline(Readable.from(readTableRows(vault, manifest, table), { objectMode: false, highWaterMark: 4 * 1024 * 1024 }), sink);
+    await pipeline(Readable.from(counted(), { objectMode: false, highWaterMark: 4 * 1024 * 1024 }), sink);
   } catch (error) {
-    if (error instanceof BackupError) destroy(); // the COPY would wait for rows that do not come
-    throw mapPostgresError(error, `loading ${table.table}`);
+    target.destroy();
+    throw error instanceof BackupError ? error : mapTargetError(error, `loading ${table.table}`);
   }
+  target.assertConnected(`loading ${table.table}`);
 }
 
 /** The rows as the database now gives them are, byte for byte and whatever their order, the ones that were backed up. */
-async function proveTable({ client }: SourceConnection, vault: OrganizationVault, table: TableEntry): Promise<void> {
-  const columns = table.columns.map(quoteIdentifier).join(", ");
+async function proveTable(target: TargetDatabase, vault: OrganizationVault, table: TableEntry): Promise<void> {
   const proof = new RowSegmenter({ seed: vault.cutSeed, keyColumnCount: table.keyColumnCount });
-  const source = client.query(copyTo(`COPY (SELECT ${columns} FROM ${quoteTable(table.table)}) TO STDOUT`));
-  for await (const chunk of source as AsyncIterable<Buffer>) proof.push(chunk);
+  const columns = table.columns.map(quoteIdentifier).join(", ");
+  const source = target.client.query(copyTo(`COPY (SELECT ${columns} FROM ${quoteTable(table.table)}) TO STDOUT`));
+  try {
+    for await (const chunk of source as AsyncIterable<Buffer>) proof.push(chunk);
+  } catch (error) {
+    throw mapTargetError(error, `reading ${table.table} back`);
+  }
+  target.assertConnected(`reading ${table.table} back`);
   proof.end();
   if (proof.rows !== table.rows || proof.checksum !== table.checksum) {
-    throw new BackupError("RecoverMismatch", `${table.table} came back with other rows than were backed up; nothing was committed.`, {
-      table: table.table,
-      rows: proof.rows,
-      expectedRows: table.rows,
-    });
+    throw new BackupError(
+      "RecoverMismatch",
+      `${table.table} came back with other rows than were backed up; nothing was committed.`,
+      {
+        table: table.table,
+        rows: proof.rows,
+        expectedRows: table.rows,
+      },
+    );
   }
 }
+
+/** A table of generated columns only is stored as empty lines; an empty list would be no SQL. */
+const columnList = (table: TableEntry): string =>
+  table.columns.length === 0 ? "" : `(${table.columns.map(quoteIdentifier).join(", ")})`;

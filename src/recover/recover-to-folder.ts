@@ -1,17 +1,20 @@
-// One organization out of the repository into plain files: COPY text that psql loads, the schema, and the media. Written
-// under a name that says it is partial; it gets its own name when everything is proven.
+// One organization out of the repository into plain files: COPY text that psql loads, the SQL that makes the tables, and
+// the media. Written beside the target under a name that says it is partial; it gets its own name when everything is
+// proven. Nothing in it is encrypted any more: only its owner may read it.
+import { createHash } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join, normalize, resolve, sep } from "node:path";
+import { access, mkdir, readdir, rename, rm, rmdir, stat, utimes, writeFile } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { BackupError } from "../domain/errors.ts";
-import { quoteIdentifier, quoteTable } from "../domain/sql-quoting.ts";
 import { planRecoveryDdl } from "../domain/table-ddl.ts";
 import type { Manifest } from "../repository/manifest.ts";
 import { readMediaFile, readTableRows } from "../repository/read-table.ts";
 import type { OrganizationVault } from "../repository/vault.ts";
-import type { RecoverProgress } from "./recover-to-database.ts";
+import { FolderNames } from "./folder-names.ts";
+import { writeLoadScript, writeSchemaScript } from "./load-script.ts";
+import { neverInBackups, type RecoverProgress } from "./recover-progress.ts";
 
 export interface FolderRecovery {
   readonly folder: string;
@@ -19,6 +22,8 @@ export interface FolderRecovery {
   readonly rows: number;
   readonly files: number;
   readonly bytes: number;
+  readonly durationMs: number;
+  /** What was not made again, each with its reason. */
   readonly leftOut: readonly string[];
 }
 
@@ -29,61 +34,178 @@ interface RecoverInput {
   readonly onProgress?: (progress: RecoverProgress) => void;
 }
 
-/** @throws RecoverTargetNotEmpty, RecoverMismatch, and the store's and the repository's errors. */
-export async function recoverToFolder({ vault, manifest, targetDir, onProgress }: RecoverInput): Promise<FolderRecovery> {
-  const target = resolve(targetDir);
+/** Says that a folder was begun by us; it is the last thing that goes before the folder gets its name. */
+const incompleteMark = "INCOMPLETE.txt";
+
+/** @throws RecoverTargetNotEmpty, RecoverTargetRefused, RecoverMismatch, and the store's and the repository's errors. */
+export async function recoverToFolder(input: RecoverInput): Promise<FolderRecovery> {
+  const target = resolve(input.targetDir);
   const partial = `${target}.partial`;
-  await refuseIfNotEmpty(target);
-  await rm(partial, { recursive: true, force: true }); // of an earlier try that failed
-  await mkdir(join(partial, "tables"), { recursive: true, mode: 0o700 });
-  const { before, after, leftOut } = planRecoveryDdl(manifest.schema, new Set(manifest.tables.map((table) => table.table)));
-  let rows = 0;
-  let bytes = 0;
-  const loads: string[] = [];
-  for (const [index, table] of manifest.tables.entries()) {
-    // Numbered, because a table's name may hold anything, also a slash.
-    const name = `${String(index + 1).padStart(3, "0")}-${table.table.replaceAll(/[^A-Za-z0-9._-]/g, "_")}.copy`;
-    await writeStream(join(partial, "tables", name), readTableRows(vault, manifest, table));
-    loads.push(`\\copy ${quoteTable(table.table)} (${table.columns.map(quoteIdentifier).join(", ")}) FROM 'tables/${name}'`);
-    rows += table.rows;
-    bytes += table.rawBytes;
-    onProgress?.({ table: table.table, rows, bytes });
+  let begun = false;
+  try {
+    await refuseIfNotEmpty(target);
+    await makePartial(partial);
+    begun = true;
+    const recovery = await writeFolder(input, target, partial);
+    await rm(join(partial, incompleteMark));
+    await rmdir(target).catch(ignoreMissing);
+    await rename(partial, target);
+    return recovery;
+  } catch (error) {
+    const failure = mapFileError(error, target);
+    if (!begun) throw failure;
+    const message = `${failure.message} What was written until then is in ${partial}; it is not complete.`;
+    throw new BackupError(failure.code, message, { ...failure.details, incompleteFolder: partial }, { cause: error });
   }
-  for (const file of manifest.media.files) {
-    await writeStream(mediaPath(partial, file.path), readMediaFile(vault, manifest, file));
-    bytes += file.sizeBytes;
-    onProgress?.({ table: "files", rows, bytes });
-  }
-  const settings = ["SET client_encoding = 'UTF8';", "SET datestyle = 'ISO, MDY';", "SET check_function_bodies = off;"];
-  const script = ["\\set ON_ERROR_STOP on", "BEGIN;", ...settings, ...before.map((sql) => `${sql};`), ...loads, ...after.map((sql) => `${sql};`), "COMMIT;", ""];
-  await writePrivate(join(partial, "load.sql"), `-- In an empty database, from this folder: psql DATABASE -f load.sql\n${script.join("\n")}`);
-  await writePrivate(join(partial, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
-  await rm(target, { recursive: true, force: true }); // an empty folder, at most: refuseIfNotEmpty
-  await rename(partial, target);
-  return { folder: target, tables: manifest.tables.length, rows, files: manifest.media.files.length, bytes, leftOut };
 }
+
+async function writeFolder(
+  { vault, manifest, onProgress }: RecoverInput,
+  target: string,
+  partial: string,
+): Promise<FolderRecovery> {
+  const startedMs = performance.now();
+  const plan = planRecoveryDdl(manifest.schema, manifest.tables);
+  const totalBytes = [
+    ...manifest.tables.map((table) => table.rawBytes),
+    ...manifest.media.files.map((file) => file.sizeBytes),
+  ].reduce((sum, each) => sum + each, 0);
+  const seen = { rows: 0, bytes: 0 };
+  const count = (phase: RecoverProgress["phase"], table: string) => (bytes: number) => {
+    seen.bytes += bytes;
+    onProgress?.({ phase, table, ...seen, totalBytes });
+  };
+  const names = new FolderNames();
+  const tables = [];
+  for (const entry of manifest.tables) {
+    const { table, columns, rows, rawBytes, checksum } = entry;
+    const file = names.take(["tables", `${table}.copy`]);
+    const sha256 = await writeProven(
+      join(partial, file),
+      readTableRows(vault, manifest, entry),
+      rawBytes,
+      count("rows", table),
+    );
+    seen.rows += rows;
+    tables.push({ table, file, columns, rows, bytes: rawBytes, checksum, sha256 });
+  }
+  const files = [];
+  for (const entry of manifest.media.files) {
+    const { path, sizeBytes, sha256, modifiedAt } = entry;
+    const file = names.take(["media", ...path.split("/")]);
+    await writeProven(join(partial, file), readMediaFile(vault, manifest, entry), sizeBytes, count("files", ""));
+    const modified = new Date(modifiedAt);
+    if (!Number.isNaN(modified.getTime())) await utimes(join(partial, file), modified, modified);
+    files.push({ path, file, bytes: sizeBytes, sha256 });
+  }
+  const leftOut = [...plan.leftOut, neverInBackups];
+  const { organizationId, backupId, sequence, snapshot } = manifest;
+  const receipt = {
+    organizationId,
+    backupId,
+    sequence,
+    takenAt: snapshot.takenAt,
+    recoveredAt: new Date().toISOString(),
+    tables,
+    files,
+    missingFiles: manifest.media.missing,
+    leftOut,
+  };
+  await writePrivate(join(partial, "schema.sql"), writeSchemaScript(plan));
+  await writePrivate(join(partial, "load.sql"), writeLoadScript(plan, tables));
+  await writePrivate(join(partial, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+  await writePrivate(join(partial, "recovered.json"), `${JSON.stringify(receipt, null, 2)}\n`);
+  return {
+    folder: target,
+    tables: tables.length,
+    files: files.length,
+    ...seen,
+    durationMs: Math.round(performance.now() - startedMs),
+    leftOut,
+  };
+}
+
+/** The content is proven by its reader; here that all of it reached the file. @returns its SHA-256. */
+async function writeProven(
+  path: string,
+  content: AsyncIterable<Buffer>,
+  expectedBytes: number,
+  onBytes: (bytes: number) => void,
+): Promise<string> {
+  const hash = createHash("sha256");
+  const hashed = async function* (): AsyncGenerator<Buffer> {
+    for await (const raw of content) {
+      hash.update(raw);
+      onBytes(raw.length);
+      yield raw;
+    }
+  };
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await pipeline(
+    Readable.from(hashed(), { objectMode: false }),
+    createWriteStream(path, { mode: 0o600, flags: "wx", flush: true }),
+  );
+  const { size } = await stat(path);
+  if (size !== expectedBytes)
+    throw new BackupError(
+      "RecoverMismatch",
+      `${basename(path)} has ${size} bytes on the disk instead of ${expectedBytes}.`,
+    );
+  return hash.digest("hex");
+}
+
+const writePrivate = (path: string, text: string): Promise<void> =>
+  writeFile(path, text, { mode: 0o600, flag: "wx", flush: true });
 
 async function refuseIfNotEmpty(target: string): Promise<void> {
-  try {
-    if ((await readdir(target)).length === 0) return;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+  const found = await readdir(target).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    if (error.code === "ENOTDIR") return [basename(target)];
     throw error;
-  }
-  throw new BackupError("RecoverTargetNotEmpty", `The folder ${target} is not empty. Name a new folder.`);
+  });
+  if (found.length > 0)
+    throw new BackupError("RecoverTargetNotEmpty", `The folder ${target} is not empty. Name a new folder.`);
 }
 
-/** Paths come from an app's rows: they must not leave the folder. */
-function mediaPath(root: string, path: string): string {
-  const base = join(root, "media") + sep;
-  const full = normalize(join(base, path));
-  if (!full.startsWith(base)) throw new BackupError("RecoverMismatch", "A file's path leads out of the folder; it is not written.");
-  return full;
+/** What an earlier try left is ours to remove; anything else of that name is not. */
+async function makePartial(partial: string): Promise<void> {
+  const isOurs = await access(join(partial, incompleteMark)).then(
+    () => true,
+    () => false,
+  );
+  if (isOurs) await rm(partial, { recursive: true });
+  await mkdir(dirname(partial), { recursive: true });
+  await mkdir(partial, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error;
+    throw new BackupError(
+      "RecoverTargetNotEmpty",
+      `${partial} is in the way, and was not made by a recovery. Name another folder.`,
+    );
+  });
+  await writePrivate(
+    join(partial, incompleteMark),
+    "A recovery was begun here and did not end. Do not use these files; recover again.\n",
+  );
 }
 
-async function writeStream(path: string, content: AsyncIterable<Buffer>): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await pipeline(Readable.from(content, { objectMode: false }), createWriteStream(path, { mode: 0o600, flags: "wx" }));
+function ignoreMissing(error: NodeJS.ErrnoException): void {
+  if (error.code !== "ENOENT") throw error;
 }
 
-const writePrivate = (path: string, text: string): Promise<void> => writeFile(path, text, { mode: 0o600, flag: "wx" });
+function mapFileError(error: unknown, target: string): BackupError {
+  if (error instanceof BackupError) return error;
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (code === undefined)
+    return new BackupError(
+      "Internal",
+      `Recovering into ${target} failed for a reason that has no name.`,
+      {},
+      { cause: error },
+    );
+  return new BackupError(
+    "RecoverTargetRefused",
+    `The folder ${target} can't be written (${code}${syscall === undefined ? "" : ` at ${syscall}`}).`,
+    { reason: code },
+    { cause: error },
+  );
+}

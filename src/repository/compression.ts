@@ -6,7 +6,9 @@ import { BackupError } from "../domain/errors.ts";
 const level = 2;
 
 export function compressSegment(raw: Uint8Array): Buffer {
-  return zstdCompressSync(raw, { params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 0 } });
+  return zstdCompressSync(raw, {
+    params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 0 },
+  });
 }
 
 /** @throws ObjectCorrupt unless exactly `rawBytes` come out; never allocates more than that. */
@@ -17,6 +19,7 @@ export function decompressSegment(compressed: Uint8Array, rawBytes: number): Buf
   } catch (error) {
     throw new BackupError("ObjectCorrupt", "A segment could not be decompressed.", {}, { cause: error });
   }
-  if (raw.length !== rawBytes) throw new BackupError("ObjectCorrupt", "A segment decompressed to another size than stated.");
+  if (raw.length !== rawBytes)
+    throw new BackupError("ObjectCorrupt", "A segment decompressed to another size than stated.");
   return raw;
 }

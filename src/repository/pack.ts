@@ -48,7 +48,11 @@ export interface SealedPack {
 const trailerBytes = 4;
 const noClear = Buffer.alloc(0);
 
-export function sealPack(keys: OrganizationKeys, place: ObjectPlace, segments: readonly CompressedSegment[]): SealedPack {
+export function sealPack(
+  keys: OrganizationKeys,
+  place: ObjectPlace,
+  segments: readonly CompressedSegment[],
+): SealedPack {
   let offset = headerBytes;
   const entries = segments.map(({ id, rawBytes, rows, compressed }) => {
     const length = compressed.length + frameOverheadBytes;
@@ -57,7 +61,13 @@ export function sealPack(keys: OrganizationKeys, place: ObjectPlace, segments: r
     return entry;
   });
   const index = Buffer.from(JSON.stringify(entries));
-  const sealer = new ObjectSealer(keys, place, noClear, [...segments.map((segment) => segment.compressed.length), index.length], trailerBytes);
+  const sealer = new ObjectSealer(
+    keys,
+    place,
+    noClear,
+    [...segments.map((segment) => segment.compressed.length), index.length],
+    trailerBytes,
+  );
   for (const { compressed } of segments) sealer.frame(compressed, false);
   const { length } = sealer.frame(index, true);
   const trailer = Buffer.alloc(trailerBytes);
@@ -77,7 +87,12 @@ export class PackReader {
   private readonly placeOf: (name: string) => ObjectPlace;
   private readonly openers = new Map<string, Promise<ObjectOpener>>();
 
-  constructor(store: ObjectStore, keys: OrganizationKeys, keyOf: (name: string) => string, placeOf: (name: string) => ObjectPlace) {
+  constructor(
+    store: ObjectStore,
+    keys: OrganizationKeys,
+    keyOf: (name: string) => string,
+    placeOf: (name: string) => ObjectPlace,
+  ) {
     this.store = store;
     this.keys = keys;
     this.keyOf = keyOf;
@@ -85,18 +100,26 @@ export class PackReader {
   }
 
   /** The compressed bytes of each reference, in the order given; neighbours come by one read. */
-  async readFrames(name: string, references: readonly Pick<SegmentReference, "offset" | "length">[], signal?: AbortSignal): Promise<Buffer[]> {
+  async readFrames(
+    name: string,
+    references: readonly Pick<SegmentReference, "offset" | "length">[],
+    signal?: AbortSignal,
+  ): Promise<Buffer[]> {
     const opener = await this.opener(name);
     const frames: Buffer[] = [];
-    for (let from = 0; from < references.length; ) {
+    for (let from = 0; from < references.length;) {
       let to = from + 1;
       while (to < references.length && endOf(references[to - 1]) === references[to]?.offset) to += 1;
       const run = references.slice(from, to);
       const [first] = run;
       const offset = first?.offset ?? 0;
       const length = run.reduce((sum, reference) => sum + reference.length, 0);
-      if (offset < headerBytes || length > maxFrameBytes) throw corrupt(this.placeOf(name), "a reference points outside its frames");
-      const bytes = await this.store.read(this.keyOf(name), { range: { offset, length }, ...(signal === undefined ? {} : { signal }) });
+      if (offset < headerBytes || length > maxFrameBytes)
+        throw corrupt(this.placeOf(name), "a reference points outside its frames");
+      const bytes = await this.store.read(this.keyOf(name), {
+        range: { offset, length },
+        ...(signal === undefined ? {} : { signal }),
+      });
       if (bytes.length !== length) throw corrupt(this.placeOf(name), "it is cut short");
       for (const reference of run) {
         const at = reference.offset - offset;
@@ -142,4 +165,5 @@ export class PackReader {
   }
 }
 
-const endOf = (reference: Pick<SegmentReference, "offset" | "length"> | undefined): number => (reference ? reference.offset + reference.length : -1);
+const endOf = (reference: Pick<SegmentReference, "offset" | "length"> | undefined): number =>
+  reference ? reference.offset + reference.length : -1;

@@ -9,7 +9,11 @@ import type { OrganizationVault } from "./vault.ts";
 const readAheadBytes = 8 * 1024 * 1024;
 
 /** COPY text in stored order. @throws RecoverMismatch at the end unless rows, bytes and checksum are the manifest's. */
-export async function* readTableRows(vault: OrganizationVault, manifest: Manifest, table: TableEntry): AsyncGenerator<Buffer> {
+export async function* readTableRows(
+  vault: OrganizationVault,
+  manifest: Manifest,
+  table: TableEntry,
+): AsyncGenerator<Buffer> {
   const proof = new RowSegmenter({ seed: vault.cutSeed, keyColumnCount: table.keyColumnCount });
   for await (const raw of readSegmentsInOrder(vault, manifest, table.segments)) {
     proof.push(raw);
@@ -26,7 +30,11 @@ export async function* readTableRows(vault: OrganizationVault, manifest: Manifes
 }
 
 /** @throws RecoverMismatch at the end unless size and SHA-256 are the manifest's. */
-export async function* readMediaFile(vault: OrganizationVault, manifest: Manifest, entry: MediaEntry): AsyncGenerator<Buffer> {
+export async function* readMediaFile(
+  vault: OrganizationVault,
+  manifest: Manifest,
+  entry: MediaEntry,
+): AsyncGenerator<Buffer> {
   const hash = createHash("sha256");
   let sizeBytes = 0;
   for await (const raw of readSegmentsInOrder(vault, manifest, entry.parts)) {
@@ -35,7 +43,10 @@ export async function* readMediaFile(vault: OrganizationVault, manifest: Manifes
     yield raw;
   }
   if (sizeBytes !== entry.sizeBytes || hash.digest("hex") !== entry.sha256) {
-    throw new BackupError("RecoverMismatch", `The file ${entry.path} is not the one that was backed up.`, { sizeBytes, expectedBytes: entry.sizeBytes });
+    throw new BackupError("RecoverMismatch", `The file ${entry.path} is not the one that was backed up.`, {
+      sizeBytes,
+      expectedBytes: entry.sizeBytes,
+    });
   }
 }
 
@@ -67,7 +78,8 @@ function planRuns(manifest: Pick<Manifest, "packs">, references: readonly Segmen
   let bytes = 0;
   for (const reference of references) {
     const pack = manifest.packs[reference.pack];
-    if (pack === undefined) throw new BackupError("ObjectCorrupt", "A manifest names a segment of a pack that it does not list.");
+    if (pack === undefined)
+      throw new BackupError("ObjectCorrupt", "A manifest names a segment of a pack that it does not list.");
     const run = runs.at(-1);
     const last = run?.references.at(-1);
     const follows = run?.packName === pack.name && last !== undefined && last.offset + last.length === reference.offset;

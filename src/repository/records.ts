@@ -13,7 +13,8 @@ export function encodeRecord(value: Record<string, unknown>): Buffer {
 export function decodeRecord<T>(key: string, bytes: Buffer, schema: z.ZodType<T>): T {
   const [line = "", sum, end, ...more] = bytes.toString("utf8").split("\n");
   const intact = end === "" && more.length === 0 && sum === createHash("sha256").update(line).digest("hex");
-  if (!intact || !bytes.equals(Buffer.from(`${line}\n${sum}\n`))) throw new BackupError("ObjectCorrupt", `${key} is damaged.`, { object: key });
+  if (!intact || !bytes.equals(Buffer.from(`${line}\n${sum}\n`)))
+    throw new BackupError("ObjectCorrupt", `${key} is damaged.`, { object: key });
   let value: unknown;
   try {
     value = JSON.parse(line);
@@ -21,6 +22,9 @@ export function decodeRecord<T>(key: string, bytes: Buffer, schema: z.ZodType<T>
     throw new BackupError("ObjectCorrupt", `${key} is damaged.`, { object: key }, { cause: error });
   }
   const parsed = schema.safeParse(value);
-  if (!parsed.success) throw new BackupError("FormatUnsupported", `${key} is not of a form that this version knows; update it.`, { object: key });
+  if (!parsed.success)
+    throw new BackupError("FormatUnsupported", `${key} is not of a form that this version knows; update it.`, {
+      object: key,
+    });
   return parsed.data;
 }

@@ -6,7 +6,14 @@ import { deriveOrganizationKeys, deriveRootUses, hmac, unwrapKey, wrapKey } from
 import { deriveRootKey, parseKeyText, pbkdf2Iterations, type KeyDerivation, type KeyText } from "../crypto/root-key.ts";
 import { BackupError } from "../domain/errors.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
-import { decodeOrganization, organizationsPrefix, repositoryKey, rootKey, rootsPrefix, wrappedKeyKey } from "./names.ts";
+import {
+  decodeOrganization,
+  organizationsPrefix,
+  repositoryKey,
+  rootKey,
+  rootsPrefix,
+  wrappedKeyKey,
+} from "./names.ts";
 import { decodeRecord, encodeRecord } from "./records.ts";
 import { createVault, type OrganizationVault } from "./vault.ts";
 
@@ -48,7 +55,13 @@ interface RootUses {
 export async function createOrOpenRepository(store: ObjectStore, keyText: string): Promise<Repository> {
   const key = parseKeyText(keyText);
   if ((await store.stat(repositoryKey)) === null) {
-    const record = { format: "wedsync-backup", formatVersion: 1, features: [], repositoryId: randomUUID(), createdAt: new Date().toISOString() };
+    const record = {
+      format: "wedsync-backup",
+      formatVersion: 1,
+      features: [],
+      repositoryId: randomUUID(),
+      createdAt: new Date().toISOString(),
+    };
     const bytes = encodeRecord(record);
     // The root first: a crash between the two leaves a root without a repository, which the next start replaces.
     await writeRoot(store, bytes, key);
@@ -61,7 +74,8 @@ export async function createOrOpenRepository(store: ObjectStore, keyText: string
 export async function openRepository(store: ObjectStore, keyText: string): Promise<Repository> {
   const key = parseKeyText(keyText);
   const bytes = await readOrNull(store, repositoryKey);
-  if (bytes === null) throw new BackupError("RepositoryMissing", `There is no backup repository in ${store.description}.`);
+  if (bytes === null)
+    throw new BackupError("RepositoryMissing", `There is no backup repository in ${store.description}.`);
   const { repositoryId } = decodeRecord(repositoryKey, bytes, repositorySchema);
   let root = await findRoot(store, bytes, key);
   const vaults = new Map<string, Promise<OrganizationVault>>();
@@ -71,7 +85,9 @@ export async function openRepository(store: ObjectStore, keyText: string): Promi
     store,
     listOrganizations: () => listOrganizations(store),
     openVault(organizationId, options) {
-      const open = vaults.get(organizationId) ?? openVault(store, repositoryId, bytes, root, organizationId, options?.create === true);
+      const open =
+        vaults.get(organizationId) ??
+        openVault(store, repositoryId, bytes, root, organizationId, options?.create === true);
       vaults.set(organizationId, open);
       open.catch(() => vaults.delete(organizationId));
       return open;
@@ -113,37 +129,69 @@ async function openVault(
 ): Promise<OrganizationVault> {
   let organizationKey = await unwrapOrganizationKey(store, repositoryId, root, organizationId);
   if (organizationKey === null) {
-    if (!create) throw new BackupError("BackupNotFound", `There is no backup of organization ${organizationId} in ${store.description}.`, { organizationId });
+    if (!create)
+      throw new BackupError(
+        "BackupNotFound",
+        `There is no backup of organization ${organizationId} in ${store.description}.`,
+        { organizationId },
+      );
     await writeWrappedKey(store, repositoryId, root, organizationId, randomBytes(32));
     // Read back: another process may have been first, and then its key counts.
     organizationKey = await unwrapOrganizationKey(store, repositoryId, root, organizationId);
     if (organizationKey === null) throw new BackupError("ObjectMissing", "A key that was just written can't be found.");
   }
-  return createVault({ store, repositoryId, repositoryRecord, organizationId, keys: deriveOrganizationKeys(organizationKey) });
+  return createVault({
+    store,
+    repositoryId,
+    repositoryRecord,
+    organizationId,
+    keys: deriveOrganizationKeys(organizationKey),
+  });
 }
 
 const wrapPlace = (repositoryId: string, organizationId: string): string =>
   JSON.stringify(["wedsync-backup v1", "organization key", repositoryId, organizationId, 1]);
 
-async function writeWrappedKey(store: ObjectStore, repositoryId: string, root: RootUses, organizationId: string, key: Buffer): Promise<void> {
+async function writeWrappedKey(
+  store: ObjectStore,
+  repositoryId: string,
+  root: RootUses,
+  organizationId: string,
+  key: Buffer,
+): Promise<void> {
   const wrapped = wrapKey(root.wrappingKey, key, wrapPlace(repositoryId, organizationId)).toString("base64");
-  await createIfAbsent(store, wrappedKeyKey(organizationId, root.rootKeyId), encodeRecord({ epoch: 1, rootKeyId: root.rootKeyId, wrapped }));
+  await createIfAbsent(
+    store,
+    wrappedKeyKey(organizationId, root.rootKeyId),
+    encodeRecord({ epoch: 1, rootKeyId: root.rootKeyId, wrapped }),
+  );
 }
 
-async function unwrapOrganizationKey(store: ObjectStore, repositoryId: string, root: RootUses, organizationId: string): Promise<Buffer | null> {
+async function unwrapOrganizationKey(
+  store: ObjectStore,
+  repositoryId: string,
+  root: RootUses,
+  organizationId: string,
+): Promise<Buffer | null> {
   const objectKey = wrappedKeyKey(organizationId, root.rootKeyId);
   const bytes = await readOrNull(store, objectKey);
   if (bytes === null) return null;
   const { wrapped, rootKeyId } = decodeRecord(objectKey, bytes, wrappedKeySchema);
   const key = unwrapKey(root.wrappingKey, Buffer.from(wrapped, "base64"), wrapPlace(repositoryId, organizationId));
   if (key === null || rootKeyId !== root.rootKeyId) {
-    throw new BackupError("ObjectForeign", `${objectKey} is not this organization's key in this repository.`, { object: objectKey });
+    throw new BackupError("ObjectForeign", `${objectKey} is not this organization's key in this repository.`, {
+      object: objectKey,
+    });
   }
   return key;
 }
 
 const rootCheck = (uses: RootUses, repositoryRecord: Buffer, derivation: KeyDerivation): Buffer =>
-  hmac(uses.checkKey, repositoryRecord, Buffer.from(JSON.stringify([uses.rootKeyId, derivation.kind, derivation.salt, derivation.iterations])));
+  hmac(
+    uses.checkKey,
+    repositoryRecord,
+    Buffer.from(JSON.stringify([uses.rootKeyId, derivation.kind, derivation.salt, derivation.iterations])),
+  );
 
 async function writeRoot(store: ObjectStore, repositoryRecord: Buffer, key: KeyText): Promise<RootUses> {
   const derivation: KeyDerivation =
@@ -174,8 +222,13 @@ async function findRoot(store: ObjectStore, repositoryRecord: Buffer, key: KeyTe
     if (stated.length === expected.length && timingSafeEqual(stated, expected)) return uses;
     if (uses.rootKeyId === record.rootKeyId) damaged = objectKey;
   }
-  if (roots === 0) throw new BackupError("ObjectMissing", `The repository in ${store.description} has lost its key descriptors (${rootsPrefix}).`);
-  if (damaged !== null) throw new BackupError("ObjectCorrupt", `${damaged} or the repository record was changed.`, { object: damaged });
+  if (roots === 0)
+    throw new BackupError(
+      "ObjectMissing",
+      `The repository in ${store.description} has lost its key descriptors (${rootsPrefix}).`,
+    );
+  if (damaged !== null)
+    throw new BackupError("ObjectCorrupt", `${damaged} or the repository record was changed.`, { object: damaged });
   throw new BackupError(
     "EncryptionKeyWrong",
     `BACKUP_ENCRYPTION_KEY is not the key of the repository in ${store.description}. Use the key that its backups were made with.`,

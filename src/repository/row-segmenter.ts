@@ -27,7 +27,14 @@ interface RowScan {
   readonly rowStart: WebAssembly.Global;
   readonly segmentRows: WebAssembly.Global;
   readonly checksum: WebAssembly.Global;
-  begin(seed: bigint, keyColumns: number, minBytes: number, maxBytes: number, thresholdPerByte: bigint, certainBytes: number): void;
+  begin(
+    seed: bigint,
+    keyColumns: number,
+    minBytes: number,
+    maxBytes: number,
+    thresholdPerByte: bigint,
+    certainBytes: number,
+  ): void;
   rebase(distance: number): void;
   startSegment(at: number): void;
   scan(end: number): number;
@@ -52,7 +59,14 @@ export class RowSegmenter {
     const { seed, keyColumnCount, targetBytes, minBytes, maxBytes } = { ...segmentSizes, ...options };
     this.scan = idle.pop() ?? (new WebAssembly.Instance(module).exports as unknown as RowScan);
     const certainBytes = targetBytes - minBytes;
-    this.scan.begin(BigInt.asIntN(64, seed), keyColumnCount, minBytes, maxBytes, BigInt.asIntN(64, 2n ** 64n / BigInt(certainBytes)), certainBytes);
+    this.scan.begin(
+      BigInt.asIntN(64, seed),
+      keyColumnCount,
+      minBytes,
+      maxBytes,
+      BigInt.asIntN(64, 2n ** 64n / BigInt(certainBytes)),
+      certainBytes,
+    );
   }
 
   /** 16 hex digits; complete after end(). */
@@ -67,13 +81,15 @@ export class RowSegmenter {
     this.filled += chunk.length;
     this.rawBytes += chunk.length;
     const segments: RawSegment[] = [];
-    for (let cut = this.scan.scan(this.filled); cut !== 0; cut = this.scan.scan(this.filled)) segments.push(this.take(cut));
+    for (let cut = this.scan.scan(this.filled); cut !== 0; cut = this.scan.scan(this.filled))
+      segments.push(this.take(cut));
     return segments;
   }
 
   /** The rest. @throws RangeError when the text does not end with a whole row. */
   end(): RawSegment[] {
-    if ((this.scan.rowStart.value as number) !== this.filled) throw new RangeError("COPY text ended in the middle of a row");
+    if ((this.scan.rowStart.value as number) !== this.filled)
+      throw new RangeError("COPY text ended in the middle of a row");
     const segments = (this.scan.segmentRows.value as number) > 0 ? [this.take(this.filled)] : [];
     this.sum = this.scan.checksum.value as bigint;
     this.finished = true;

@@ -6,7 +6,13 @@ import { BackupError } from "../domain/errors.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import { decompressSegment } from "./compression.ts";
 import type { Manifest, SegmentReference } from "./manifest.ts";
-import { openManifest, sealManifest, type ManifestHeader, type SealedManifest, manifestHeaderSchema } from "./manifest-object.ts";
+import {
+  openManifest,
+  sealManifest,
+  type ManifestHeader,
+  type SealedManifest,
+  manifestHeaderSchema,
+} from "./manifest-object.ts";
 import { manifestKey, manifestsPrefix, organizationPrefix, packKey } from "./names.ts";
 import { PackReader, sealPack, type CompressedSegment, type PackIndexEntry, type SealedPack } from "./pack.ts";
 
@@ -66,7 +72,9 @@ export function createVault(parts: VaultParts): OrganizationVault {
     const bytes = await store.read(objectKey);
     const manifest = openManifest(keys, place("manifest", objectKey, sequence), bytes);
     if (manifest.organizationId !== organizationId || manifest.sequence !== sequence) {
-      throw new BackupError("ObjectForeign", `${objectKey} holds the manifest of another backup.`, { object: objectKey });
+      throw new BackupError("ObjectForeign", `${objectKey} holds the manifest of another backup.`, {
+        object: objectKey,
+      });
     }
     return { manifest, hash: sha256(bytes), sizeBytes: bytes.length };
   }
@@ -78,7 +86,11 @@ export function createVault(parts: VaultParts): OrganizationVault {
     if (!isIntact(keys.verificationKey, where, bytes)) {
       throw new BackupError("ObjectCorrupt", `${objectKey} is damaged or in the wrong place.`, { object: objectKey });
     }
-    return { ...manifestHeaderSchema.parse(JSON.parse(clear.toString("utf8"))), key: objectKey, sizeBytes: bytes.length };
+    return {
+      ...manifestHeaderSchema.parse(JSON.parse(clear.toString("utf8"))),
+      key: objectKey,
+      sizeBytes: bytes.length,
+    };
   }
 
   async function listSequences(): Promise<{ key: string; sequence: number }[]> {
@@ -117,14 +129,18 @@ export function createVault(parts: VaultParts): OrganizationVault {
         const reference = references[index] as SegmentReference;
         const raw = decompressSegment(compressed, reference.rawBytes);
         if (hmac(keys.idKey, raw).toString("hex") !== reference.id) {
-          throw new BackupError("ObjectForeign", `A segment in ${packKey(organizationId, packName)} is not the one that the manifest names.`);
+          throw new BackupError(
+            "ObjectForeign",
+            `A segment in ${packKey(organizationId, packName)} is not the one that the manifest names.`,
+          );
         }
         return raw;
       });
     },
     async *listPacks() {
       const prefix = `${organizationPrefix(organizationId)}packs/`;
-      for await (const { key, sizeBytes, modifiedAt } of store.list(prefix)) yield { name: key.slice(prefix.length), sizeBytes, modifiedAt };
+      for await (const { key, sizeBytes, modifiedAt } of store.list(prefix))
+        yield { name: key.slice(prefix.length), sizeBytes, modifiedAt };
     },
     deletePacks: (names) => store.delete(names.map((name) => packKey(organizationId, name))),
     async listManifests() {
@@ -137,7 +153,12 @@ export function createVault(parts: VaultParts): OrganizationVault {
       const newest = (await listSequences()).at(-1);
       return newest === undefined ? null : await readManifest(newest.sequence);
     },
-    sealManifest: (manifest) => sealManifest(keys, place("manifest", manifestKey(organizationId, manifest.sequence), manifest.sequence), manifest),
+    sealManifest: (manifest) =>
+      sealManifest(
+        keys,
+        place("manifest", manifestKey(organizationId, manifest.sequence), manifest.sequence),
+        manifest,
+      ),
     async storeManifest(sealed) {
       try {
         await store.create(sealed.key, sealed.bytes);
@@ -145,12 +166,19 @@ export function createVault(parts: VaultParts): OrganizationVault {
         if (!(error instanceof BackupError && error.code === "ObjectExists")) throw error;
         const present = await store.read(sealed.key);
         if (!present.equals(sealed.bytes)) {
-          throw new BackupError("SequenceTaken", `${sealed.key} belongs to another backup.`, { object: sealed.key }, { cause: error });
+          throw new BackupError(
+            "SequenceTaken",
+            `${sealed.key} belongs to another backup.`,
+            { object: sealed.key },
+            { cause: error },
+          );
         }
       }
     },
     exportVerificationKey: () =>
-      ["wsv1", parts.repositoryId, sha256(parts.repositoryRecord), keys.verificationKey.toString("base64url")].join("."),
+      ["wsv1", parts.repositoryId, sha256(parts.repositoryRecord), keys.verificationKey.toString("base64url")].join(
+        ".",
+      ),
   };
 }
 

@@ -14,7 +14,13 @@ export interface ContentReport {
   readonly problems: readonly Problem[];
 }
 
-const damageCodes: readonly string[] = ["ObjectMissing", "ObjectCorrupt", "ObjectForeign", "ChecksumMismatch", "RecoverMismatch"];
+const damageCodes: readonly string[] = [
+  "ObjectMissing",
+  "ObjectCorrupt",
+  "ObjectForeign",
+  "ChecksumMismatch",
+  "RecoverMismatch",
+];
 
 export async function verifyContent(
   vault: OrganizationVault,
@@ -43,6 +49,7 @@ export async function verifyContent(
   }
   for (const file of manifest.media.files) await prove(file.path, readMediaFile(vault, manifest, file));
   const segments =
-    manifest.tables.reduce((sum, table) => sum + table.segments.length, 0) + manifest.media.files.reduce((sum, file) => sum + file.parts.length, 0);
+    manifest.tables.reduce((sum, table) => sum + table.segments.length, 0) +
+    manifest.media.files.reduce((sum, file) => sum + file.parts.length, 0);
   return { segments, bytes, rows, problems };
 }

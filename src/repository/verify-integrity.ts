@@ -54,8 +54,17 @@ interface VerificationKey {
 export function parseVerificationKey(text: string): VerificationKey {
   const [version, repositoryId, repositoryHash, encoded, ...more] = text.trim().split(".");
   const key = Buffer.from(encoded ?? "", "base64url");
-  if (version !== "wsv1" || repositoryId === undefined || repositoryHash === undefined || key.length !== 32 || more.length > 0) {
-    throw new BackupError("EncryptionKeyInvalid", "That is not a verification key (wsv1.…); make one with: wedsync-backup keys verification --organization ID.");
+  if (
+    version !== "wsv1" ||
+    repositoryId === undefined ||
+    repositoryHash === undefined ||
+    key.length !== 32 ||
+    more.length > 0
+  ) {
+    throw new BackupError(
+      "EncryptionKeyInvalid",
+      "That is not a verification key (wsv1.…); make one with: wedsync-backup keys verification --organization ID.",
+    );
   }
   return { repositoryId, repositoryHash, key };
 }
@@ -74,7 +83,12 @@ class IntegrityCheck {
   private objects = 0;
   private bytes = 0;
 
-  constructor(store: ObjectStore, organizationId: string, verification: VerificationKey, onProgress: IntegrityOptions["onProgress"]) {
+  constructor(
+    store: ObjectStore,
+    organizationId: string,
+    verification: VerificationKey,
+    onProgress: IntegrityOptions["onProgress"],
+  ) {
     this.store = store;
     this.organizationId = organizationId;
     this.prefix = organizationPrefix(organizationId);
@@ -91,8 +105,10 @@ class IntegrityCheck {
     const keys: string[] = [];
     for await (const { key } of this.store.list(rootsPrefix)) keys.push(key);
     for await (const { key } of this.store.list(`${this.prefix}keys/`)) keys.push(key);
-    if (!keys.some((key) => key.startsWith(rootsPrefix))) this.problem(rootsPrefix, "ObjectMissing", "no key descriptor is left");
-    if (!keys.some((key) => key.startsWith(this.prefix))) this.problem(`${this.prefix}keys/`, "ObjectMissing", "the organization's wrapped key is gone");
+    if (!keys.some((key) => key.startsWith(rootsPrefix)))
+      this.problem(rootsPrefix, "ObjectMissing", "no key descriptor is left");
+    if (!keys.some((key) => key.startsWith(this.prefix)))
+      this.problem(`${this.prefix}keys/`, "ObjectMissing", "the organization's wrapped key is gone");
     for (const key of keys) {
       const bytes = await this.read(key);
       if (bytes !== null && !isRecordIntact(bytes)) this.problem(key, "ObjectCorrupt", "its checksum does not match");
@@ -121,13 +137,19 @@ class IntegrityCheck {
         }
       }
       if (before !== null && before.sequence < sequence - 1) {
-        this.notes.push(`manifests ${before.sequence + 1} to ${sequence - 1} are not there (released by retention, or removed)`);
+        this.notes.push(
+          `manifests ${before.sequence + 1} to ${sequence - 1} are not there (released by retention, or removed)`,
+        );
       }
       before = { sequence, hash };
     }
     if (expectedLatest !== null && (before === null || before.sequence < expectedLatest.sequence)) {
       this.problem(folder, "RepositoryRolledBack", `backup ${expectedLatest.sequence} was written, and is gone`);
-    } else if (expectedLatest !== null && before?.sequence === expectedLatest.sequence && before.hash !== expectedLatest.hash) {
+    } else if (
+      expectedLatest !== null &&
+      before?.sequence === expectedLatest.sequence &&
+      before.hash !== expectedLatest.hash
+    ) {
       this.problem(folder, "RepositoryRolledBack", `backup ${expectedLatest.sequence} is not the one that was written`);
     }
   }
@@ -195,7 +217,11 @@ class IntegrityCheck {
       this.onProgress?.({ objects: this.objects, bytes: this.bytes });
       return bytes;
     } catch (error) {
-      if (!(error instanceof BackupError) || !["ObjectMissing", "ChecksumMismatch", "ObjectCorrupt"].includes(error.code)) throw error;
+      if (
+        !(error instanceof BackupError) ||
+        !["ObjectMissing", "ChecksumMismatch", "ObjectCorrupt"].includes(error.code)
+      )
+        throw error;
       this.problem(key, error.code, error.message);
       return null;
     }
@@ -208,5 +234,7 @@ class IntegrityCheck {
 
 function isRecordIntact(bytes: Buffer): boolean {
   const [line = "", sum = ""] = bytes.toString("utf8").split("\n");
-  return bytes.equals(Buffer.from(`${line}\n${createHash("sha256").update(line).digest("hex")}\n`)) && sum.length === 64;
+  return (
+    bytes.equals(Buffer.from(`${line}\n${createHash("sha256").update(line).digest("hex")}\n`)) && sum.length === 64
+  );
 }

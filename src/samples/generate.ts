@@ -9,23 +9,7 @@ import { from as copyFrom } from "pg-copy-streams";
 import { makePhoto } from "./photo.ts";
 import { OrganizationRows, columnsOf, tableOrder, type TableText } from "./organization-rows.ts";
 import { Random } from "./random.ts";
-
-export interface SampleSize {
-  readonly organizations: number;
-  readonly weddingsPerOrganization: number;
-  readonly guestsPerWedding: number;
-  readonly messagesPerWedding: number;
-  readonly photosPerWedding: number;
-  readonly photoBytes: number;
-  /** Multiplies the weddings of the first organization. */
-  readonly bigFactor: number;
-}
-
-export const samplePresets = {
-  demo: { organizations: 3, weddingsPerOrganization: 2, guestsPerWedding: 80, messagesPerWedding: 150, photosPerWedding: 12, photoBytes: 60_000, bigFactor: 1 },
-  test: { organizations: 3, weddingsPerOrganization: 1, guestsPerWedding: 30, messagesPerWedding: 40, photosPerWedding: 3, photoBytes: 9_000, bigFactor: 1 },
-  bench: { organizations: 200, weddingsPerOrganization: 4, guestsPerWedding: 210, messagesPerWedding: 420, photosPerWedding: 0, photoBytes: 0, bigFactor: 170 },
-} as const satisfies Record<string, SampleSize>;
+import type { SampleSize } from "./sample-size.ts";
 
 export interface SampleOptions extends SampleSize {
   readonly databaseUrl: string;
@@ -48,7 +32,9 @@ export async function createSampleSchema(databaseUrl: string): Promise<void> {
   await client.connect();
   try {
     await client.query(await readFile(new URL("./schema.sql", import.meta.url), "utf8"));
-    await client.query("INSERT INTO currencies VALUES ('EUR', 'Euro', 2), ('GBP', 'Pound sterling', 2), ('JPY', 'Yen', 0)");
+    await client.query(
+      "INSERT INTO currencies VALUES ('EUR', 'Euro', 2), ('GBP', 'Pound sterling', 2), ('JPY', 'Yen', 0)",
+    );
   } finally {
     await client.end();
   }
@@ -76,7 +62,8 @@ export async function generateSampleWeddings(options: SampleOptions): Promise<Sa
       copyBytes += await flush(client, organization.take());
       rows += organization.rows;
       if (options.mediaDir !== null) {
-        for (const path of organization.paths) await writePhoto(join(options.mediaDir, path), random, options.photoBytes);
+        for (const path of organization.paths)
+          await writePhoto(join(options.mediaDir, path), random, options.photoBytes);
         files += organization.paths.length;
       }
     }

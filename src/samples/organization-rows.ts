@@ -1,5 +1,5 @@
 // The rows of one organization, as COPY text.
-import type { SampleSize } from "./generate.ts";
+import type { SampleSize } from "./sample-size.ts";
 import type { Random } from "./random.ts";
 import { awkward, dishes, firstNames, lastNames, needs, places, sentences, streets, trades } from "./words.ts";
 
@@ -11,7 +11,8 @@ export const columnsOf: Readonly<Record<string, string>> = {
   vendors: "id, organization_id, name, category, contact, rating",
   weddings: "id, organization_id, couple, held_on, venue, currency, primary_guest_id, tags, archived_at, updated_at",
   households: "id, organization_id, wedding_id, label, address",
-  guests: "id, organization_id, wedding_id, household_id, first_name, last_name, email, phone, preferences, notes, loyalty_points, created_at, updated_at",
+  guests:
+    "id, organization_id, wedding_id, household_id, first_name, last_name, email, phone, preferences, notes, loyalty_points, created_at, updated_at",
   rsvps: "guest_id, event, status, answered_at, history",
   dietary_needs: "guest_id, need, severity",
   contracts: "id, organization_id, wedding_id, vendor_id, amount, terms, signature, document_path, valid_until",
@@ -35,9 +36,12 @@ const escapes: Record<string, string> = { "\\": "\\\\", "\t": "\\t", "\n": "\\n"
 const encode = (value: Value): string => {
   if (value === null) return "\\N";
   if (typeof value === "boolean") return value ? "t" : "f";
-  return typeof value === "number" ? String(value) : value.replaceAll(/[\\\t\n\r]/g, (character) => escapes[character] as string);
+  return typeof value === "number"
+    ? String(value)
+    : value.replaceAll(/[\\\t\n\r]/g, (character) => escapes[character] as string);
 };
-const textArray = (values: readonly string[]): string => `{${values.map((value) => `"${value.replaceAll(/["\\]/g, (c) => `\\${c}`)}"`).join(",")}}`;
+const textArray = (values: readonly string[]): string =>
+  `{${values.map((value) => `"${value.replaceAll(/["\\]/g, (c) => `\\${c}`)}"`).join(",")}}`;
 const pad = (number: number): string => String(number).padStart(2, "0");
 
 export class OrganizationRows {
@@ -55,17 +59,38 @@ export class OrganizationRows {
     const name = `${random.pick(places)} Weddings ${index + 1}`;
     // Duplicate keys and odd white space: `json` keeps its text, and so must a backup.
     const settings = `{"theme": "sage",  "theme":"cream", "seats" : ${random.below(500)}, "ratio": 1.10}`;
-    this.add("organizations", [this.id, `org-${index + 1}-${this.id.slice(0, 4)}`, name, settings, "9007199254740993", this.moment()]);
+    this.add("organizations", [
+      this.id,
+      `org-${index + 1}-${this.id.slice(0, 4)}`,
+      name,
+      settings,
+      "9007199254740993",
+      this.moment(),
+    ]);
     for (let i = 0; i < 8; i++) {
       const vendorId = random.uuid();
       this.vendorIds.push(vendorId);
       const contact = `{"person": "${random.pick(firstNames)}", "phone": "+44 20 7946 0${100 + random.below(900)}"}`;
-      this.add("vendors", [vendorId, this.id, `${random.pick(lastNames)} & ${random.pick(lastNames)}`, trades[i] ?? "other", contact, `${random.below(5)}.${pad(random.below(10) * 10)}`]);
+      this.add("vendors", [
+        vendorId,
+        this.id,
+        `${random.pick(lastNames)} & ${random.pick(lastNames)}`,
+        trades[i] ?? "other",
+        contact,
+        `${random.below(5)}.${pad(random.below(10) * 10)}`,
+      ]);
     }
     let parent: string | null = null;
     for (let i = 0; i < 10; i++) {
       const id = random.uuid();
-      this.add("tasks", [id, this.id, i % 3 === 0 ? null : parent, random.pick(sentences), random.chance(0.3), this.day()]);
+      this.add("tasks", [
+        id,
+        this.id,
+        i % 3 === 0 ? null : parent,
+        random.pick(sentences),
+        random.chance(0.3),
+        this.day(),
+      ]);
       parent = id;
       if (i % 4 === 0) this.comment("task", id);
     }
@@ -87,29 +112,71 @@ export class OrganizationRows {
     const venue = `{"name": "${random.pick(places)}", "rooms": [${random.below(9)}, ${random.below(9)}]}`;
     const tags = textArray([random.pick(["summer", "winter"]), random.pick(["city", "country", "sea, side"])]);
     const archived = random.chance(0.1) ? "-infinity" : null;
-    this.add("weddings", [weddingId, this.id, couple, this.day(), venue, "EUR", guestIds[0] ?? null, tags, archived, this.moment()]);
+    this.add("weddings", [
+      weddingId,
+      this.id,
+      couple,
+      this.day(),
+      venue,
+      "EUR",
+      guestIds[0] ?? null,
+      tags,
+      archived,
+      this.moment(),
+    ]);
     this.addGuests(weddingId, guestIds);
     this.addSeating(weddingId, guestIds);
     this.addMoney(weddingId);
     for (let i = 0; i < 14; i++) {
       const duration = random.chance(0.8) ? `${random.below(4)}:${pad(random.below(60))}:00` : null;
-      this.add("timeline_events", [random.uuid(), this.id, weddingId, random.pick(sentences).slice(0, 30), this.moment(), duration, random.pick(sentences)]);
+      this.add("timeline_events", [
+        random.uuid(),
+        this.id,
+        weddingId,
+        random.pick(sentences).slice(0, 30),
+        this.moment(),
+        duration,
+        random.pick(sentences),
+      ]);
     }
     for (const dish of dishes) {
       const allergens = random.chance(0.5) ? textArray([random.pick(needs), random.pick(needs)]) : null;
-      this.add("menus", [random.uuid(), this.id, weddingId, random.pick(["starter", "main", "dessert", "late snack"]), dish, allergens]);
+      this.add("menus", [
+        random.uuid(),
+        this.id,
+        weddingId,
+        random.pick(["starter", "main", "dessert", "late snack"]),
+        dish,
+        allergens,
+      ]);
     }
     for (let i = 0; i < size.messagesPerWedding; i++) {
       const body = Array.from({ length: 1 + random.below(5) }, () => random.pick(sentences)).join(" ");
       const metadata = `{"device": "${random.pick(["ios", "android", "web"])}", "read": ${random.chance(0.7)}}`;
-      this.add("messages", [random.uuid(), this.id, weddingId, `${random.pick(firstNames)} ${random.pick(lastNames)}`, body, this.moment(), metadata]);
+      this.add("messages", [
+        random.uuid(),
+        this.id,
+        weddingId,
+        `${random.pick(firstNames)} ${random.pick(lastNames)}`,
+        body,
+        this.moment(),
+        metadata,
+      ]);
     }
     for (let i = 0; i < size.photosPerWedding; i++) {
       const id = random.uuid();
       const path = `${this.id}/photos/${id}.jpg`;
       this.paths.push(path);
       const exif = `{"ISO": ${100 * (1 + random.below(32))}, "FNumber": ${1 + random.below(8)}.0, "GPS": [${random.below(90)}.${random.below(1e6)}, ${random.below(180)}.5]}`;
-      this.add("photos", [id, this.id, weddingId, path, random.chance(0.5) ? random.pick(sentences) : null, exif, this.moment()]);
+      this.add("photos", [
+        id,
+        this.id,
+        weddingId,
+        path,
+        random.chance(0.5) ? random.pick(sentences) : null,
+        exif,
+        this.moment(),
+      ]);
     }
   }
 
@@ -119,18 +186,46 @@ export class OrganizationRows {
     for (const [index, id] of guestIds.entries()) {
       if (index % 3 === 0) {
         household = random.uuid();
-        this.add("households", [household, this.id, weddingId, `The ${random.pick(lastNames)} family`, `${1 + random.below(99)} ${random.pick(streets)}`]);
+        this.add("households", [
+          household,
+          this.id,
+          weddingId,
+          `The ${random.pick(lastNames)} family`,
+          `${1 + random.below(99)} ${random.pick(streets)}`,
+        ]);
       }
       const first = random.pick(firstNames);
       const last = random.pick(lastNames);
       const email = random.chance(0.8) ? `guest${random.below(1e9)}@example.org` : null;
       const phone = random.chance(0.6) ? `+${random.below(99)} ${random.below(1e9)}` : null;
-      const preferences = random.chance(0.7) ? `{"music": "${random.pick(["jazz", "folk", "60s"])}", "table_near": "${random.pick(needs)}",  "music": null}` : null;
+      const preferences = random.chance(0.7)
+        ? `{"music": "${random.pick(["jazz", "folk", "60s"])}", "table_near": "${random.pick(needs)}",  "music": null}`
+        : null;
       const notes = random.chance(0.05) ? random.pick(awkward) : random.chance(0.5) ? random.pick(sentences) : null;
       const points = random.chance(0.2) ? String(9_007_199_254_740_993n + BigInt(random.below(1000))) : null;
-      this.add("guests", [id, this.id, weddingId, random.chance(0.9) ? household : null, first, last, email, phone, preferences, notes, points, this.moment(), this.moment()]);
+      this.add("guests", [
+        id,
+        this.id,
+        weddingId,
+        random.chance(0.9) ? household : null,
+        first,
+        last,
+        email,
+        phone,
+        preferences,
+        notes,
+        points,
+        this.moment(),
+        this.moment(),
+      ]);
       const status = random.pick(["pending", "attending", "attending", "not attending", "maybe"]);
-      this.add("rsvps", [id, "ceremony", status, random.chance(0.8) ? this.moment() : null, textArray(["pending", status])]);
+      this.add("rsvps", [
+        id,
+        "ceremony",
+        status,
+        random.chance(0.8) ? this.moment() : null,
+        textArray(["pending", status]),
+      ]);
       if (random.chance(0.5)) this.add("rsvps", [id, "dinner", status, null, "{}"]);
       if (random.chance(0.25)) this.add("dietary_needs", [id, random.pick(needs), 1 + random.below(5)]);
       if (random.chance(0.08)) this.comment("guest", id);
@@ -141,7 +236,13 @@ export class OrganizationRows {
     const { random } = this;
     for (let at = 0; at < guestIds.length; at += 8) {
       const tableId = random.uuid();
-      this.add("seating_tables", [tableId, weddingId, `Table ${at / 8 + 1}`, 10, `(${random.below(40)}.5,${random.below(40)})`]);
+      this.add("seating_tables", [
+        tableId,
+        weddingId,
+        `Table ${at / 8 + 1}`,
+        10,
+        `(${random.below(40)}.5,${random.below(40)})`,
+      ]);
       guestIds.slice(at, at + 8).forEach((guestId, seat) => {
         if (random.chance(0.9)) this.add("seat_assignments", [tableId, seat + 1, guestId]);
       });
@@ -153,16 +254,37 @@ export class OrganizationRows {
     const budgetId = random.uuid();
     this.add("budgets", [budgetId, weddingId, `${10_000 + random.below(50_000)}.500`]);
     for (const trade of trades) {
-      this.add("budget_items", [random.uuid(), budgetId, trade, `${random.below(5000)}.10`, random.chance(0.6) ? `${random.below(5000)}.1000` : null]);
+      this.add("budget_items", [
+        random.uuid(),
+        budgetId,
+        trade,
+        `${random.below(5000)}.10`,
+        random.chance(0.6) ? `${random.below(5000)}.1000` : null,
+      ]);
     }
     for (let i = 0; i < 5; i++) {
       const contractId = random.uuid();
       const vendorId = random.pick(this.vendorIds);
       const terms = Array.from({ length: 6 }, () => random.pick(sentences)).join("\n");
       const signature = random.chance(0.7) ? `\\x${random.bytes(180).toString("hex")}` : null;
-      this.add("contracts", [contractId, this.id, weddingId, vendorId, `${random.below(9000)}.50`, terms, signature, null, random.chance(0.5) ? "infinity" : this.moment()]);
+      this.add("contracts", [
+        contractId,
+        this.id,
+        weddingId,
+        vendorId,
+        `${random.below(9000)}.50`,
+        terms,
+        signature,
+        null,
+        random.chance(0.5) ? "infinity" : this.moment(),
+      ]);
       for (let n = 0; n < 3; n++) {
-        this.add("payments", [contractId, `${random.below(3000)}.2500`, String(9_007_199_254_740_995n + BigInt(random.below(1e6))), random.chance(0.7) ? this.moment() : null]);
+        this.add("payments", [
+          contractId,
+          `${random.below(3000)}.2500`,
+          String(9_007_199_254_740_995n + BigInt(random.below(1e6))),
+          random.chance(0.7) ? this.moment() : null,
+        ]);
       }
       if (i === 0) this.comment("vendor", vendorId);
     }
@@ -192,4 +314,3 @@ export class OrganizationRows {
     return `${2025 + this.random.below(3)}-${pad(1 + this.random.below(12))}-${pad(1 + this.random.below(28))}`;
   }
 }
-

@@ -19,5 +19,12 @@ export function makePhoto(random: Random, sizeBytes: number): Buffer {
   app1.writeUInt16BE(exif.length + 2, 2);
   const scan = random.bytes(Math.max(16, Math.round(sizeBytes * (0.8 + random.below(400) / 1000))));
   for (let i = 0; i < scan.length; i++) if (scan[i] === 0xff) scan[i] = 0xfe; // a marker may not stand in scan data
-  return Buffer.concat([Buffer.from([0xff, 0xd8]), app1, exif, Buffer.from([0xff, 0xda, 0, 2]), scan, Buffer.from([0xff, 0xd9])]);
+  return Buffer.concat([
+    Buffer.from([0xff, 0xd8]),
+    app1,
+    exif,
+    Buffer.from([0xff, 0xda, 0, 2]),
+    scan,
+    Buffer.from([0xff, 0xd9]),
+  ]);
 }

@@ -36,7 +36,9 @@ export class Random {
   }
 
   uuid(): string {
-    const hex = [this.uint32(), this.uint32(), this.uint32(), this.uint32()].map((word) => word.toString(16).padStart(8, "0")).join("");
+    const hex = [this.uint32(), this.uint32(), this.uint32(), this.uint32()]
+      .map((word) => word.toString(16).padStart(8, "0"))
+      .join("");
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-4${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20)}`;
   }
 

@@ -1,15 +1,88 @@
 // What the sample weddings are made of: names in several scripts, and sentences that planners write.
 export const firstNames = [
-  "Amara", "Liam", "Zoë", "Søren", "Nguyễn", "Łukasz", "Aoife", "José", "Мария", "Олег", "עמית", "ليلى", "さくら", "雨桐", "Priya", "Chiamaka", "Björk", "Renée", "İrem", "Tāne", "O'Neil", "Anne-Marie",
+  "Amara",
+  "Liam",
+  "Zoë",
+  "Søren",
+  "Nguyễn",
+  "Łukasz",
+  "Aoife",
+  "José",
+  "Мария",
+  "Олег",
+  "עמית",
+  "ليلى",
+  "さくら",
+  "雨桐",
+  "Priya",
+  "Chiamaka",
+  "Björk",
+  "Renée",
+  "İrem",
+  "Tāne",
+  "O'Neil",
+  "Anne-Marie",
 ];
 export const lastNames = [
-  "Okafor", "Müller", "Ó Briain", "García Márquez", "Иванова", "כהן", "الحسن", "田中", "王", "van der Berg", "Smith", "Nowak", "D’Angelo", "Kaʻahumanu", "Åström", "Nguyen", "Patel", "Łoś",
+  "Okafor",
+  "Müller",
+  "Ó Briain",
+  "García Márquez",
+  "Иванова",
+  "כהן",
+  "الحسن",
+  "田中",
+  "王",
+  "van der Berg",
+  "Smith",
+  "Nowak",
+  "D’Angelo",
+  "Kaʻahumanu",
+  "Åström",
+  "Nguyen",
+  "Patel",
+  "Łoś",
 ];
-export const places = ["Orchard Barn", "Château du Lac", "The Old Mill", "Villa Aurora", "Riverside Hall", "St Brigid’s", "Garden of 花", "Fjord Lodge"];
-export const streets = ["Harbour Street", "Rue des Lilas", "Mill Lane", "Ringstraße", "Avenida del Sol", "Church Road", "ulica Długa"];
+export const places = [
+  "Orchard Barn",
+  "Château du Lac",
+  "The Old Mill",
+  "Villa Aurora",
+  "Riverside Hall",
+  "St Brigid’s",
+  "Garden of 花",
+  "Fjord Lodge",
+];
+export const streets = [
+  "Harbour Street",
+  "Rue des Lilas",
+  "Mill Lane",
+  "Ringstraße",
+  "Avenida del Sol",
+  "Church Road",
+  "ulica Długa",
+];
 export const trades = ["florist", "caterer", "photographer", "band", "cake", "transport", "stationery", "lighting"];
-export const needs = ["vegetarian", "vegan", "nut allergy", "coeliac", "halal", "kosher", "lactose", "shellfish allergy"];
-export const dishes = ["Beetroot carpaccio", "Wild mushroom risotto", "Roast lamb", "Sea bass", "Lemon tart", "Chocolate fondant", "Cheese board", "Midnight tacos"];
+export const needs = [
+  "vegetarian",
+  "vegan",
+  "nut allergy",
+  "coeliac",
+  "halal",
+  "kosher",
+  "lactose",
+  "shellfish allergy",
+];
+export const dishes = [
+  "Beetroot carpaccio",
+  "Wild mushroom risotto",
+  "Roast lamb",
+  "Sea bass",
+  "Lemon tart",
+  "Chocolate fondant",
+  "Cheese board",
+  "Midnight tacos",
+];
 export const sentences = [
   "Please seat them near the dance floor, but not next to the speakers.",
   "The deposit is paid; the rest is due two weeks before the day.",
@@ -25,4 +98,14 @@ export const sentences = [
   "Ask the caterer about the second vegan option before the tasting.",
 ];
 /** Text that breaks careless code: tab, newline, backslash, a byte order mark, right-to-left, a combining accent. */
-export const awkward = ["tab\there", "line\nbreak", "back\\slash", "\uFEFFbyte order mark", "שלום עולם", "e\u0301 combining", "\\N is not NULL", "quote ' and \"double\"", "👩‍❤️‍👨 family"];
+export const awkward = [
+  "tab\there",
+  "line\nbreak",
+  "back\\slash",
+  "\uFEFFbyte order mark",
+  "שלום עולם",
+  "e\u0301 combining",
+  "\\N is not NULL",
+  'quote \' and "double"',
+  "👩‍❤️‍👨 family",
+];

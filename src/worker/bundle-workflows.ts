@@ -36,7 +36,9 @@ async function fingerprint(): Promise<string> {
   const { version } = createRequire(import.meta.url)("@temporalio/worker/package.json") as { version: string };
   hash.update(version);
   for (const source of sources) {
-    const names = source.endsWith(".ts") ? [""] : (await readdir(join(root, source))).filter((name) => name.endsWith(".ts")).sort();
+    const names = source.endsWith(".ts")
+      ? [""]
+      : (await readdir(join(root, source))).filter((name) => name.endsWith(".ts")).sort();
     for (const name of names) hash.update(`\0${source}/${name}\0`).update(await readFile(join(root, source, name)));
   }
   return hash.digest("hex").slice(0, 32);

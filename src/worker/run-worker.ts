@@ -42,7 +42,12 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const bench = new Bench({ queue: taskQueues.bench(workerId), memoryBytes: benchBytes });
   const dependencies: ActivityDependencies = { ...options.dependencies, bench };
   const connection = await NativeConnection.connect(connectionOptions(temporal)).catch((error: unknown) => {
-    throw new BackupError("TemporalUnreachable", `No Temporal server answers at ${temporal.address}.`, { address: temporal.address }, { cause: error });
+    throw new BackupError(
+      "TemporalUnreachable",
+      `No Temporal server answers at ${temporal.address}.`,
+      { address: temporal.address },
+      { cause: error },
+    );
   });
   const common = {
     connection,

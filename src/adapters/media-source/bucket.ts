@@ -25,18 +25,31 @@ export async function createBucketMediaSource(options: BucketMediaOptions): Prom
     maxAttempts: 3,
   });
   const description = `bucket ${bucket}${prefix === "" ? "" : `/${prefix}`}`;
-  const isSound = (path: string): boolean => path !== "" && !path.split("/").some((part) => part === "" || part === "." || part === "..");
+  const isSound = (path: string): boolean =>
+    path !== "" && !path.split("/").some((part) => part === "" || part === "." || part === "..");
   const failed = (error: unknown): BackupError => {
     const { code } = mapS3Error(error, description, "a media file");
-    return new BackupError(code === "StorageAccessDenied" ? "MediaAccessDenied" : "MediaUnreachable", `${description}: reading failed (${code}).`, {}, { cause: error });
+    return new BackupError(
+      code === "StorageAccessDenied" ? "MediaAccessDenied" : "MediaUnreachable",
+      `${description}: reading failed (${code}).`,
+      {},
+      { cause: error },
+    );
   };
   return {
     description,
     async stat(path) {
       if (!isSound(path)) return null;
       try {
-        const { ContentLength, LastModified, ETag } = await client.send(new sdk.HeadObjectCommand({ Bucket: bucket, Key: prefix + path }));
-        return { path, sizeBytes: ContentLength ?? 0, modifiedAt: (LastModified ?? new Date(0)).toISOString(), versionTag: ETag ?? "" };
+        const { ContentLength, LastModified, ETag } = await client.send(
+          new sdk.HeadObjectCommand({ Bucket: bucket, Key: prefix + path }),
+        );
+        return {
+          path,
+          sizeBytes: ContentLength ?? 0,
+          modifiedAt: (LastModified ?? new Date(0)).toISOString(),
+          versionTag: ETag ?? "",
+        };
       } catch (error) {
         if (mapS3Error(error, description, "").code === "ObjectMissing") return null;
         throw failed(error);
@@ -47,7 +60,8 @@ export async function createBucketMediaSource(options: BucketMediaOptions): Prom
         const Range = `bytes=${offset}-${offset + length - 1}`;
         const { Body } = await client.send(new sdk.GetObjectCommand({ Bucket: bucket, Key: prefix + path, Range }));
         const bytes = Buffer.from((await Body?.transformToByteArray()) ?? []);
-        if (bytes.length < length) throw new BackupError("MediaUnreachable", "A file became shorter while it was read.");
+        if (bytes.length < length)
+          throw new BackupError("MediaUnreachable", "A file became shorter while it was read.");
         return bytes;
       } catch (error) {
         throw error instanceof BackupError ? error : failed(error);

@@ -8,7 +8,10 @@ import type { MediaSource } from "../../ports/media-source.ts";
 export function createFolderMediaSource(rootDir: string): MediaSource {
   const description = `folder ${rootDir}`;
   const root = realpath(rootDir).catch(() => {
-    throw new BackupError("MediaAccessDenied", `The media folder ${rootDir} does not exist or can't be read. Check BACKUP_MEDIA_URL.`);
+    throw new BackupError(
+      "MediaAccessDenied",
+      `The media folder ${rootDir} does not exist or can't be read. Check BACKUP_MEDIA_URL.`,
+    );
   });
   root.catch(() => {}); // thrown again at the first use
   async function find(path: string): Promise<string | null> {
@@ -21,7 +24,8 @@ export function createFolderMediaSource(rootDir: string): MediaSource {
       const real = await realpath(asked);
       return real.startsWith(base + sep) ? real : null;
     } catch (error) {
-      if (["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"].includes((error as NodeJS.ErrnoException).code ?? "")) return null;
+      if (["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"].includes((error as NodeJS.ErrnoException).code ?? ""))
+        return null;
       throw denied(error);
     }
   }
@@ -29,7 +33,12 @@ export function createFolderMediaSource(rootDir: string): MediaSource {
     const { code } = error as NodeJS.ErrnoException;
     return code === "EACCES" || code === "EPERM"
       ? new BackupError("MediaAccessDenied", `${description}: a file can't be read (${code}).`, {}, { cause: error })
-      : new BackupError("MediaUnreachable", `${description}: reading failed (${code ?? "unknown"}).`, {}, { cause: error });
+      : new BackupError(
+          "MediaUnreachable",
+          `${description}: reading failed (${code ?? "unknown"}).`,
+          {},
+          { cause: error },
+        );
   };
   return {
     description,
@@ -63,5 +72,12 @@ export function createFolderMediaSource(rootDir: string): MediaSource {
 
 async function statFile(path: string) {
   const stats = await stat(path, { bigint: true });
-  return { size: Number(stats.size), mtimeNs: stats.mtimeNs, ctimeNs: stats.ctimeNs, ino: stats.ino, mtime: stats.mtime, isFile: stats.isFile() };
+  return {
+    size: Number(stats.size),
+    mtimeNs: stats.mtimeNs,
+    ctimeNs: stats.ctimeNs,
+    ino: stats.ino,
+    mtime: stats.mtime,
+    isFile: stats.isFile(),
+  };
 }

@@ -4,7 +4,10 @@ import type { MediaSource } from "../../ports/media-source.ts";
 import { createBucketMediaSource, type BucketMediaOptions } from "./bucket.ts";
 import { createFolderMediaSource } from "./folder.ts";
 
-export async function openMediaSource(url: string | null, s3: Omit<BucketMediaOptions, "bucket" | "prefix">): Promise<MediaSource> {
+export async function openMediaSource(
+  url: string | null,
+  s3: Omit<BucketMediaOptions, "bucket" | "prefix">,
+): Promise<MediaSource> {
   if (url === null) return noMedia;
   if (url.startsWith("s3://")) {
     const { hostname, pathname } = new URL(url);

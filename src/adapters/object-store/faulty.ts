@@ -23,7 +23,10 @@ export function withFaults(store: ObjectStore, faults: Fault[] = []): FaultyStor
     calls.push(method);
     const fault = faulty.faults.find((candidate) => candidate.call === calls.length);
     const fail = (): never => {
-      throw new BackupError(fault?.code ?? "StorageUnreachable", `planned fault ${fault?.when} call ${fault?.call}, ${method}`);
+      throw new BackupError(
+        fault?.code ?? "StorageUnreachable",
+        `planned fault ${fault?.when} call ${fault?.call}, ${method}`,
+      );
     };
     if (fault?.when === "before") fail();
     const result = await run();

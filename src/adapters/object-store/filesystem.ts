@@ -35,7 +35,12 @@ export function createFilesystemStore({ rootDir }: { rootDir: string }): ObjectS
   const failed = (error: unknown, key: string): BackupError => {
     if (error instanceof BackupError) return error;
     const code = codes[(error as NodeJS.ErrnoException).code ?? ""] ?? "StorageUnreachable";
-    return new BackupError(code, `${description}: ${key}: ${(error as NodeJS.ErrnoException).code ?? "failed"}`, { object: key }, { cause: error });
+    return new BackupError(
+      code,
+      `${description}: ${key}: ${(error as NodeJS.ErrnoException).code ?? "failed"}`,
+      { object: key },
+      { cause: error },
+    );
   };
   let ready: Promise<void> | null = null;
   const prepare = async (): Promise<void> => {

@@ -22,6 +22,9 @@ export async function openObjectStore(settings: StorageSettings): Promise<Object
       return await createS3Store(settings);
     case "gcp":
     case "azure":
-      throw new BackupError("ConfigurationInvalid", `BACKUP_STORAGE_PROVIDER=${settings.provider} is not available yet; use filesystem or aws (also for S3-compatible stores).`);
+      throw new BackupError(
+        "ConfigurationInvalid",
+        `BACKUP_STORAGE_PROVIDER=${settings.provider} is not available yet; use filesystem or aws (also for S3-compatible stores).`,
+      );
   }
 }

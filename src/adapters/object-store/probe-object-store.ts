@@ -9,13 +9,17 @@ export async function probeObjectStore(store: ObjectStore): Promise<{ latencyMs:
   const startedMs = performance.now();
   await store.create(key, body);
   try {
-    if (!(await store.read(key)).equals(body)) throw new BackupError("ChecksumMismatch", `${store.description}: a probe came back changed.`);
+    if (!(await store.read(key)).equals(body))
+      throw new BackupError("ChecksumMismatch", `${store.description}: a probe came back changed.`);
     const again = await store.create(key, body).then(
       () => "overwritten",
       (error: unknown) => (error instanceof BackupError ? error.code : "failed"),
     );
     if (again !== "ObjectExists") {
-      throw new BackupError("StorageAccessDenied", `${store.description}: the store does not refuse to overwrite an object; create-only writes (If-None-Match) are needed.`);
+      throw new BackupError(
+        "StorageAccessDenied",
+        `${store.description}: the store does not refuse to overwrite an object; create-only writes (If-None-Match) are needed.`,
+      );
     }
   } finally {
     await store.delete([key]);

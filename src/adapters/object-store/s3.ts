@@ -65,17 +65,32 @@ export async function createS3Store(options: S3StoreOptions): Promise<ObjectStor
   const checksum = { ChecksumAlgorithm: "CRC32" as const };
 
   async function createInParts(key: string, body: Uint8Array, signal?: AbortSignal): Promise<void> {
-    const { UploadId } = await client.send(new sdk.CreateMultipartUploadCommand({ ...where(key), ...encryption, ...checksum }));
+    const { UploadId } = await client.send(
+      new sdk.CreateMultipartUploadCommand({ ...where(key), ...encryption, ...checksum }),
+    );
     try {
       const parts = [];
       for (let at = 0, number = 1; at < body.length; at += partBytes, number++) {
         const part = await client.send(
-          new sdk.UploadPartCommand({ ...where(key), UploadId, PartNumber: number, Body: body.subarray(at, at + partBytes), ...checksum }),
+          new sdk.UploadPartCommand({
+            ...where(key),
+            UploadId,
+            PartNumber: number,
+            Body: body.subarray(at, at + partBytes),
+            ...checksum,
+          }),
           { abortSignal: signal },
         );
         parts.push({ PartNumber: number, ETag: part.ETag, ChecksumCRC32: part.ChecksumCRC32 });
       }
-      await client.send(new sdk.CompleteMultipartUploadCommand({ ...where(key), UploadId, MultipartUpload: { Parts: parts }, IfNoneMatch: "*" }));
+      await client.send(
+        new sdk.CompleteMultipartUploadCommand({
+          ...where(key),
+          UploadId,
+          MultipartUpload: { Parts: parts },
+          IfNoneMatch: "*",
+        }),
+      );
     } catch (error) {
       // Unfinished parts are not listed, but they are paid for.
       await client.send(new sdk.AbortMultipartUploadCommand({ ...where(key), UploadId })).catch(() => {}); // the error below counts; the bucket's life cycle sweeps
@@ -88,9 +103,12 @@ export async function createS3Store(options: S3StoreOptions): Promise<ObjectStor
     async create(key, body, { signal } = {}) {
       try {
         if (body.length > partBytes) return await createInParts(key, body, signal);
-        await client.send(new sdk.PutObjectCommand({ ...where(key), Body: body, IfNoneMatch: "*", ...encryption, ...checksum }), {
-          abortSignal: signal,
-        });
+        await client.send(
+          new sdk.PutObjectCommand({ ...where(key), Body: body, IfNoneMatch: "*", ...encryption, ...checksum }),
+          {
+            abortSignal: signal,
+          },
+        );
       } catch (error) {
         throw signal?.aborted === true ? error : failed(error, key);
       }
@@ -99,7 +117,10 @@ export async function createS3Store(options: S3StoreOptions): Promise<ObjectStor
       if (range?.length === 0) return Buffer.alloc(0);
       try {
         const Range = range === undefined ? {} : { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` };
-        const { Body } = await client.send(new sdk.GetObjectCommand({ ...where(key), ...Range, ChecksumMode: "ENABLED" }), { abortSignal: signal });
+        const { Body } = await client.send(
+          new sdk.GetObjectCommand({ ...where(key), ...Range, ChecksumMode: "ENABLED" }),
+          { abortSignal: signal },
+        );
         return Buffer.from((await Body?.transformToByteArray()) ?? []);
       } catch (error) {
         if ((error as Error).name === "InvalidRange") return Buffer.alloc(0); // beyond the end, as a file would answer
@@ -137,10 +158,14 @@ export async function createS3Store(options: S3StoreOptions): Promise<ObjectStor
         try {
           for (const key of batch) checkKey(key);
           const { Errors } = await client.send(
-            new sdk.DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects: batch.map((Key) => ({ Key })), Quiet: true } }),
+            new sdk.DeleteObjectsCommand({
+              Bucket: bucket,
+              Delete: { Objects: batch.map((Key) => ({ Key })), Quiet: true },
+            }),
           );
           const [first] = Errors ?? [];
-          if (first !== undefined) throw Object.assign(new Error("delete refused"), { name: first.Code ?? "AccessDenied" });
+          if (first !== undefined)
+            throw Object.assign(new Error("delete refused"), { name: first.Code ?? "AccessDenied" });
         } catch (error) {
           throw failed(error, batch[0] ?? "");
         }
@@ -172,5 +197,10 @@ export function mapS3Error(error: unknown, description: string, key: string): Ba
     StorageBucketMissing: " Make the bucket, or check BACKUP_STORAGE_BUCKET.",
     StorageUnreachable: " Check BACKUP_STORAGE_ENDPOINT and the network.",
   };
-  return new BackupError(code, `${description}: ${key}: ${name === "" ? (failure.code ?? "failed") : name}.${hints[code] ?? ""}`, { object: key }, { cause: error });
+  return new BackupError(
+    code,
+    `${description}: ${key}: ${name === "" ? (failure.code ?? "failed") : name}.${hints[code] ?? ""}`,
+    { object: key },
+    { cause: error },
+  );
 }

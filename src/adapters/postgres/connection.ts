@@ -24,11 +24,19 @@ export interface SourceConnection {
 }
 
 export async function openConnection(url: string, applicationName: string): Promise<SourceConnection> {
-  const client = new Client({ connectionString: url, application_name: applicationName, types: asText, connectionTimeoutMillis: 15_000, keepAlive: true });
+  const client = new Client({
+    connectionString: url,
+    application_name: applicationName,
+    types: asText,
+    connectionTimeoutMillis: 15_000,
+    keepAlive: true,
+  });
   let closing = false;
   let lose: (reason: string) => void = () => {};
   const lost = new Promise<string>((resolve) => (lose = resolve));
-  client.on("error", (error) => lose(closing ? "closed" : `connection error (${(error as { code?: string }).code ?? "no code"})`));
+  client.on("error", (error) =>
+    lose(closing ? "closed" : `connection error (${(error as { code?: string }).code ?? "no code"})`),
+  );
   client.on("end", () => lose(closing ? "closed" : "connection ended"));
   try {
     await client.connect();

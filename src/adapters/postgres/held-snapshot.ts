@@ -29,7 +29,10 @@ export async function holdSnapshot(options: HoldOptions): Promise<HeldSnapshot> 
       const held = await tryHold(connection, options);
       if (held !== null) return held;
     }
-    throw new BackupError("SchemaChanging", "The schema changed each time that it was read; try again when the migration is over.");
+    throw new BackupError(
+      "SchemaChanging",
+      "The schema changed each time that it was read; try again when the migration is over.",
+    );
   } catch (error) {
     await connection.close();
     throw mapPostgresError(error, "taking the snapshot");

@@ -16,8 +16,17 @@ export interface PostgresSourceOptions {
   readonly lockTimeoutMs?: number;
 }
 
-export function createPostgresSource({ url, applicationName = "wedsync-backup", lockTimeoutMs = 10_000 }: PostgresSourceOptions): SourceDatabase {
-  const watchers = new Pool({ connectionString: url, application_name: `${applicationName} watch`, max: 1, idleTimeoutMillis: 10_000 });
+export function createPostgresSource({
+  url,
+  applicationName = "wedsync-backup",
+  lockTimeoutMs = 10_000,
+}: PostgresSourceOptions): SourceDatabase {
+  const watchers = new Pool({
+    connectionString: url,
+    application_name: `${applicationName} watch`,
+    max: 1,
+    idleTimeoutMillis: 10_000,
+  });
   watchers.on("error", () => {}); // an idle connection that ends is replaced when it is needed again
 
   return {
@@ -38,7 +47,8 @@ export function createPostgresSource({ url, applicationName = "wedsync-backup", 
         schemas,
         classify,
         async countBlocked(backend) {
-          const sql = "SELECT count(*)::int AS blocked FROM pg_stat_activity WHERE $1::int = ANY (pg_blocking_pids(pid))";
+          const sql =
+            "SELECT count(*)::int AS blocked FROM pg_stat_activity WHERE $1::int = ANY (pg_blocking_pids(pid))";
           try {
             const { rows } = await watchers.query<{ blocked: number }>(sql, [backend]);
             return rows[0]?.blocked ?? 0;
@@ -52,7 +62,9 @@ export function createPostgresSource({ url, applicationName = "wedsync-backup", 
       const connection = await openConnection(url, applicationName);
       try {
         const column = quoteIdentifier(key);
-        const { rows } = await connection.client.query<{ id: string }>(`SELECT ${column}::text AS id FROM ${quoteTable(table)} ORDER BY ${column}`);
+        const { rows } = await connection.client.query<{ id: string }>(
+          `SELECT ${column}::text AS id FROM ${quoteTable(table)} ORDER BY ${column}`,
+        );
         return rows.map((row) => row.id);
       } catch (error) {
         throw mapPostgresError(error, "listing the organizations");

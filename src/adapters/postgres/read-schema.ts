@@ -85,7 +85,6 @@ const typesSql = `
     'extensions', (SELECT coalesce(json_agg(e ORDER BY e.name), '[]') FROM (
       SELECT x.extname AS name, x.extversion AS version, n.nspname AS schema FROM pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace WHERE x.extname <> 'plpgsql') e))`;
 
-
 type Row<T> = T & { oid: number };
 interface Types {
   enums: EnumDescription[];
@@ -135,19 +134,27 @@ function assemble(
     const partitions = sizes.get(table.name);
     return {
       ...table,
-      columns: (columnsOf.get(oid) ?? []).map(({ name, type, notNull, defaultSql, generated, identity, collation }) => ({
-        name,
-        type,
-        notNull,
-        defaultSql,
-        generated,
-        identity,
-        collation,
-      })),
+      columns: (columnsOf.get(oid) ?? []).map(
+        ({ name, type, notNull, defaultSql, generated, identity, collation }) => ({
+          name,
+          type,
+          notNull,
+          defaultSql,
+          generated,
+          identity,
+          collation,
+        }),
+      ),
       primaryKey: own.find((each) => each.kind === "p")?.columns ?? [],
       foreignKeys: own
         .filter((each) => each.kind === "f" && !each.inherited)
-        .map(({ name, columns: from, referencedTable, referencedColumns, definition }) => ({ name, columns: from, referencedTable, referencedColumns, definition })),
+        .map(({ name, columns: from, referencedTable, referencedColumns, definition }) => ({
+          name,
+          columns: from,
+          referencedTable,
+          referencedColumns,
+          definition,
+        })),
       constraints: own
         .filter((each) => each.kind !== "f" && !each.inherited)
         .map(({ name, definition, kind }) => ({ name, definition, kind: kind as "p" | "u" | "c" | "x" })),

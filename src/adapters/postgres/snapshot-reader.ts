@@ -8,11 +8,17 @@ import type { SnapshotReader, SnapshotReference } from "../../ports/source-datab
 import { openConnection, type SourceConnection } from "./connection.ts";
 import { mapPostgresError } from "./map-error.ts";
 
-export async function importSnapshot(url: string, applicationName: string, reference: SnapshotReference): Promise<SnapshotReader> {
+export async function importSnapshot(
+  url: string,
+  applicationName: string,
+  reference: SnapshotReference,
+): Promise<SnapshotReader> {
   const connection = await openConnection(url, applicationName);
   try {
     const name = reference.name.replaceAll("'", "''");
-    await connection.client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '${name}'`);
+    await connection.client.query(
+      `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT '${name}'`,
+    );
   } catch (error) {
     await connection.close();
     throw mapPostgresError(error, "importing the snapshot", true);
@@ -34,7 +40,8 @@ class PostgresSnapshotReader implements SnapshotReader {
     let complete = false;
     copy.on("end", () => (complete = true));
     void this.connection.lost.then((reason) => {
-      if (!complete) rows.destroy(mapPostgresError(Object.assign(new Error(reason), { code: "08006" }), "reading rows"));
+      if (!complete)
+        rows.destroy(mapPostgresError(Object.assign(new Error(reason), { code: "08006" }), "reading rows"));
     });
     pipeline(copy, rows, (error) => {
       // The reader stopped, or the server refused: a COPY that nobody reads keeps its connection busy for ever.

@@ -1,0 +1,49 @@
+// What of an organization was collected so far.
+import type { ClosureTable } from "../src/domain/catalogue.ts";
+import type { MediaFile } from "../src/ports/media-source.ts";
+import type { MediaEntry, TableEntry } from "../src/repository/manifest.ts";
+import type { RawBatchSegment } from "./batch.ts";
+
+/** A segment, or null where only progress was made (an unchanged table or file). */
+export type Collected = RawBatchSegment | null;
+
+export interface TableProgress {
+  readonly table: ClosureTable;
+  readonly segments: { id: string; rawBytes: number; rows: number }[];
+  rows: number;
+  rawBytes: number;
+  checksum: string;
+  /** The entry of an earlier manifest that still describes the table. */
+  reused: TableEntry | null;
+  done: boolean;
+}
+
+export interface MediaPath {
+  readonly path: string;
+  readonly table: string;
+}
+
+export interface FileProgress {
+  readonly path: string;
+  readonly file: MediaFile;
+  readonly parts: { id: string; rawBytes: number }[];
+  sha256: string;
+  reused: MediaEntry | null;
+  done: boolean;
+}
+
+/** What the session and the stages see of the collector. */
+export interface OrganizationProgress {
+  readonly tables: readonly TableProgress[];
+  readonly files: readonly FileProgress[];
+  readonly missing: readonly MediaPath[];
+  readonly tablesDone: number;
+  readonly filesDone: number;
+  readonly filesTotal: number;
+  /** The next segment; undefined when nothing is left. */
+  next(): Promise<Collected | undefined>;
+  /** What was handed out so far is safe on the bench. */
+  commit(): void;
+  /** Forgets what came after the last commit; the next call reads it again, on a fresh connection. */
+  rewind(): Promise<void>;
+}
