@@ -4,13 +4,7 @@ import { BackupError } from "../src/domain/errors.ts";
 import type { MediaSource } from "../src/ports/media-source.ts";
 import type { HeldSnapshot, SnapshotReader, SourceDatabase } from "../src/ports/source-database.ts";
 import type { Manifest } from "../src/repository/manifest.ts";
-import type {
-  CompressedSegment,
-  OrganizationVault,
-  PackIndexEntry,
-  SealedManifest,
-  SealedPack,
-} from "../src/repository/vault.ts";
+import type { OrganizationVault, PackIndexEntry, SealedManifest } from "../src/repository/vault.ts";
 import type { ClosureTable } from "../src/domain/catalogue.ts";
 import type { Batch } from "./batch.ts";
 import type { OrganizationProgress } from "./organization-progress.ts";
