@@ -119,6 +119,31 @@ export const errorTable = {
   ),
   RecoverMismatch: kind(false, 500, 3, "What was recovered does not have the checksums that the manifest states."),
 
+  SchemaDrifted: kind(
+    false,
+    409,
+    1,
+    "The live schema differs from the backup's in a way that would lose or invent data; each difference is named.",
+  ),
+  RestoreTargetUnreachable: kind(true, 503, 75, "The database that is restored into does not answer."),
+  RestoreTargetRefused: kind(false, 502, 1, "The database role may not do what a restore needs; the right is named."),
+  RestoreTargetBusy: kind(true, 503, 75, "Rows were changed while they were being restored; the restore tries again."),
+  RestoreConflict: kind(
+    false,
+    409,
+    1,
+    "A row can't come back: its key or a unique value is held by a row that the restore may not touch.",
+  ),
+  RestoreInvalid: kind(false, 500, 3, "The restored rows did not pass validation; nothing was committed."),
+  RestoreNotFound: kind(false, 404, 1, "There is no such restore."),
+  DecisionInvalid: kind(
+    false,
+    400,
+    2,
+    "A decision names a row that is no conflict of this restore, or comes too late.",
+  ),
+  RollbackRefused: kind(false, 409, 1, "Rows were changed after the restore; rolling back would lose those changes."),
+
   TemporalUnreachable: kind(true, 503, 75, "The Temporal server does not answer."),
   TemporalUnavailable: kind(false, 503, 1, "No Temporal server could be started on this machine."),
   ControlDatabaseUnreachable: kind(true, 503, 75, "The database of the control tables does not answer."),
