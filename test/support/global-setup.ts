@@ -1,6 +1,6 @@
 // Starts, once for the whole run, the servers that tests use: Postgres, Temporal and an S3 server, all real, all on
 // loopback. Where their addresses are set from outside, those are used and nothing is started.
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cacheFolder } from "../../src/local/cache-folder.ts";
@@ -13,6 +13,7 @@ export type StopServers = () => Promise<void>;
 
 export default async function startServers(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "wedsync-backup-test-"));
+  await chmod(folder, 0o711); // as root, Postgres runs as another user, who must get through to its files
   const stops: StopServers[] = [() => rm(folder, { recursive: true, force: true })];
   const say = (line: string): void => void process.stderr.write(`test servers: ${line}\n`);
   const cacheDir = cacheFolder(process.env);
