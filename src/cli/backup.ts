@@ -1,10 +1,13 @@
 // wedsync-backup backup: asks Temporal for backups and follows them.
 import type { Client } from "@temporalio/client";
 import { cancelBackup, followBackup, requestBackup, type StartedBackup } from "../client/start-backup.ts";
-import type { BackupOutcome, ProofLevel } from "../domain/backup-request.ts";
-import { BackupError, type ErrorCode } from "../domain/errors.ts";
+import type { ProofLevel } from "../domain/backup-request.ts";
+import { BackupError } from "../domain/errors.ts";
 import type { BackupProgress } from "../domain/progress.ts";
-import { bytes, number, rate, seconds, table, usage } from "./output.ts";
+import { describeRuns } from "./describe-runs.ts";
+import { nameOrganizations } from "./organization-names.ts";
+import { bytes, number, usage } from "./output.ts";
+import { exitCodeOf, type BackupRun } from "./run-results.ts";
 import type { Session } from "./session.ts";
 
 export interface BackupOptions {
@@ -13,11 +16,6 @@ export interface BackupOptions {
   readonly dataSet?: string[];
   readonly proof: ProofLevel;
   readonly wait: boolean;
-}
-
-export interface FailedRun {
-  readonly organizationId: string;
-  readonly error: { readonly code: ErrorCode; readonly message: string };
 }
 
 /** Runs at a time; each holds a snapshot on the source. */
@@ -53,7 +51,8 @@ export async function runBackup(session: Session, options: BackupOptions): Promi
     return 0;
   }
   const runs = await backUpAll(session, client, ids, { dataSets, proof: options.proof });
-  session.output.result(ids.length === 1 ? runs[0] : runs, () => describeRuns(runs));
+  const names = await nameOrganizations(session);
+  session.output.result(ids.length === 1 ? runs[0] : runs, () => describeRuns(runs, { names }));
   return exitCodeOf(runs);
 }
 
@@ -62,8 +61,8 @@ export async function backUpAll(
   client: Client,
   ids: readonly string[],
   asked: { dataSets: readonly string[] | null; proof: ProofLevel },
-): Promise<(BackupOutcome | FailedRun)[]> {
-  const results: (BackupOutcome | FailedRun)[] = [];
+): Promise<BackupRun[]> {
+  const results: BackupRun[] = [];
   const active = new Map<string, StartedBackup>();
   const restore = cancelOnInterrupt(session, client, active);
   let next = 0;
@@ -112,38 +111,6 @@ function describeProgress(
 ): string {
   const place = total > 1 ? `[${results.filter(Boolean).length}/${total}] ` : "";
   const left = progress.secondsLeft === null ? "" : `, ${progress.secondsLeft} s left`;
-  return `${place}${organizationId} ${progress.stage} ${progress.percent} %, ${number(progress.rows)} rows, ${bytes(progress.rawBytes)}, ${bytes(progress.bytesPerSecond)}/s${left}`;
-}
-
-export const isFailed = (run: BackupOutcome | FailedRun): run is FailedRun => "error" in run;
-
-export function describeRuns(runs: readonly (BackupOutcome | FailedRun)[]): string {
-  const rows = runs.map((run) => {
-    if (isFailed(run)) return [run.organizationId, "failed", "", "", "", "", "", run.error.code];
-    const read = run.rawBytes - run.reusedBytes;
-    return [
-      run.organizationId,
-      run.status,
-      `${number(run.rows)} in ${run.tables}`,
-      `${run.files}${run.missingFiles > 0 ? ` (+${run.missingFiles} missing)` : ""}`,
-      `${bytes(run.rawBytes)} → ${bytes(run.storedBytes)}`,
-      run.reusedBytes > 0 ? bytes(run.reusedBytes) : "-",
-      `${seconds(run.durationMs)}, ${rate(read, run.sealedAfterMs)}`,
-      run.proof,
-    ];
-  });
-  const failures = runs.filter(isFailed).map((run) => `${run.organizationId}: ${run.error.code}: ${run.error.message}`);
-  const drawn = table(
-    ["organization", "result", "rows in tables", "files", "read → stored", "known already", "time", "proof"],
-    rows,
-  );
-  return failures.length === 0 ? drawn : `${drawn}\n${failures.join("\n")}`;
-}
-
-export function exitCodeOf(runs: readonly (BackupOutcome | FailedRun)[]): number {
-  const failed = runs.find(isFailed);
-  if (failed !== undefined) return new BackupError(failed.error.code, "").kind.exitCode;
-  return runs.some((run) => !isFailed(run) && run.status === "incomplete")
-    ? new BackupError("BackupIncomplete", "").kind.exitCode
-    : 0;
+  const speed = progress.bytesPerSecond > 0 ? `, ${bytes(progress.bytesPerSecond)}/s` : "";
+  return `${place}${organizationId.slice(0, 8)} ${progress.stage} ${progress.percent} %, ${number(progress.rows)} rows, ${bytes(progress.rawBytes)}${speed}${left}`;
 }

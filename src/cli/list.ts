@@ -23,19 +23,19 @@ export async function runList(session: Session, options: { organization?: string
     (job) => job.status === "failed" || job.status === "cancelled" || job.status === "running",
   );
   session.output.result({ backups, jobsWithoutBackup: unfinished }, () => {
+    const isOne = options.organization !== undefined;
     const rows = backups.map((each) => [
-      each.organizationId,
+      isOne ? each.backupId : each.organizationId,
       String(each.sequence),
-      each.backupId,
       each.createdAt.slice(0, 19).replace("T", " "),
-      each.complete ? "complete" : "INCOMPLETE",
       bytes(each.packBytes),
+      each.complete ? "complete" : "INCOMPLETE",
       each.proven ?? "?",
     ]);
     const lines = [
       backups.length === 0
         ? "There are no backups yet. Make one with: wedsync-backup backup --all"
-        : table(["organization", "nr", "backup", "made (UTC)", "state", "packs", "proven"], rows),
+        : table([isOne ? "backup" : "organization", "nr", "made (UTC)", "holds", "state", "proven"], rows),
     ];
     for (const job of unfinished)
       lines.push(
@@ -70,7 +70,7 @@ export async function runShow(session: Session, backup: string, options: { organ
       number(each.rows),
       bytes(each.rawBytes),
       String(each.segments),
-      each.checksum,
+      each.checksum.slice(0, 12),
     ]);
     return [
       `backup ${manifest.sequence} of ${manifest.organizationId}: ${manifest.backupId}`,

@@ -61,14 +61,30 @@ function unexpected(error: unknown): string {
   return `unexpected ${error.constructor.name} ${place}`;
 }
 
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const isColoured = process.stdout.isTTY && process.env["NO_COLOR"] === undefined;
+type Rows = readonly (readonly string[])[];
+
+const parts =
+  "top top-mid top-left top-right bottom bottom-mid bottom-left bottom-right left left-mid mid mid-mid right right-mid";
+const noLines = { ...Object.fromEntries(parts.split(" ").map((part) => [part, ""])), middle: "  " };
+const isFigure = (cell: string): boolean => /^-?$|^[\d,.]+( (B|KiB|MiB|GiB|s|min)(\/s)?)?$/.test(cell);
+
+/** Columns of figures stand to the right. `total` is set off by a line. */
+export function table(head: readonly string[], rows: Rows, total?: readonly string[]): string {
+  const all = total === undefined ? rows : [...rows, total];
   const drawn = new Table({
-    head: [...head],
-    style: isColoured ? { head: ["cyan"], border: ["grey"] } : { head: [], border: [] },
+    chars: noLines,
+    colAligns: head.map((_, column) => (all.every((row) => isFigure(row[column] ?? "")) ? "right" : "left")),
+    style: { "padding-left": 0, "padding-right": 0, head: [], border: [] },
   });
-  drawn.push(...rows.map((row) => [...row]));
-  return drawn.toString();
+  drawn.push([...head], ...all.map((row) => [...row]));
+  const lines = drawn
+    .toString()
+    .split("\n")
+    .map((line) => line.trimEnd());
+  const rule = "─".repeat(Math.max(...lines.map((line) => line.length)));
+  lines.splice(1, 0, rule);
+  if (total !== undefined) lines.splice(-1, 0, rule);
+  return lines.join("\n");
 }
 
 export function bytes(count: number): string {
@@ -78,7 +94,8 @@ export function bytes(count: number): string {
   return `${(count / 1024 ** 3).toFixed(2)} GiB`;
 }
 
-export const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(2)} s`;
+export const seconds = (milliseconds: number): string =>
+  milliseconds < 120_000 ? `${(milliseconds / 1000).toFixed(2)} s` : `${(milliseconds / 60_000).toFixed(1)} min`;
 export const rate = (count: number, milliseconds: number): string =>
   `${bytes(Math.round(count / Math.max(milliseconds / 1000, 0.001)))}/s`;
 export const number = (count: number): string => count.toLocaleString("en");

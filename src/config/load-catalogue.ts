@@ -13,6 +13,7 @@ const catalogueSchema = z.strictObject({
   name: z.string().min(1),
   schemas: z.array(z.string()).min(1).default(["public"]),
   root: z.strictObject({ table: tableName, key: z.string() }),
+  organizationName: z.string().optional(),
   dataSets: z
     .array(
       z.strictObject({

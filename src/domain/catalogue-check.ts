@@ -25,6 +25,8 @@ export function checkCatalogue(schema: SchemaDescription, catalogue: Catalogue):
   };
 
   needColumn(catalogue.root.table, catalogue.root.key, "root");
+  if (catalogue.organizationName !== undefined)
+    needColumn(catalogue.root.table, catalogue.organizationName, "organization name");
   for (const { name, tables: names } of catalogue.dataSets)
     for (const table of names) needTable(table, `data set ${name}`);
   for (const [table, column] of Object.entries(catalogue.organizationColumns))

@@ -29,6 +29,8 @@ export interface Catalogue {
   readonly version: 1;
   readonly name: string;
   readonly root: { readonly table: TableName; readonly key: string };
+  /** Column of the root table that people know an organization by; shown to operators, never stored outside a seal. */
+  readonly organizationName?: string;
   readonly dataSets: readonly DataSet[];
   /** Tables whose organization column has no foreign key to the root. */
   readonly organizationColumns: Readonly<Record<TableName, string>>;
