@@ -37,7 +37,7 @@ export async function* collectTable(
     progress.segments.push({ id, rawBytes: raw.length, rows });
     return { id, kind: "rows", raw, rows };
   };
-  for await (const chunk of session.reader.copyRows(table.rowsSql, organizationId) as AsyncIterable<Buffer>) {
+  for await (const chunk of session.reader.copyRows(table.rowsSql, organizationId)) {
     for (const { raw, rows } of segmenter.push(chunk)) yield take(raw, rows);
   }
   for (const { raw, rows } of segmenter.end()) yield take(raw, rows);

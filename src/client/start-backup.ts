@@ -2,6 +2,7 @@
 // joins the run that is under way instead of starting a second.
 import {
   type Client,
+  type WorkflowHandle,
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
   WorkflowIdConflictPolicy,
@@ -47,7 +48,8 @@ export async function requestBackup(
   }
 }
 
-const pollMs = 250;
+/** Each look is a query that a worker answers between its other work. */
+const pollMs = 1_000;
 
 /**
  * Waits for the run's end.
@@ -59,27 +61,38 @@ export async function followBackup(
   onProgress?: (progress: BackupProgress) => void,
 ): Promise<BackupOutcome> {
   const handle = client.workflow.getHandle(started.workflowId, started.backupId);
-  let over = false;
-  const watching = onProgress === undefined ? Promise.resolve() : watchProgress();
-  async function watchProgress(): Promise<void> {
-    while (!over) {
-      await new Promise((resolve) => setTimeout(resolve, pollMs));
-      if (over) return;
-      try {
-        onProgress?.(await handle.query<BackupProgress>("progress"));
-      } catch {
-        // A query needs a live worker; while there is none there is nothing to show, and the result below still counts.
-      }
-    }
-  }
+  const watch = onProgress === undefined ? null : watchProgress(handle, onProgress);
   try {
     return (await handle.result()) as BackupOutcome;
   } catch (error) {
     throw asBackupError(error);
   } finally {
-    over = true;
-    await watching;
+    watch?.stop();
   }
+}
+
+function watchProgress(handle: WorkflowHandle, onProgress: (progress: BackupProgress) => void): { stop(): void } {
+  let asking = false;
+  let stopped = false;
+  const look = async (): Promise<void> => {
+    if (asking) return;
+    asking = true;
+    try {
+      const progress = await handle.query<BackupProgress>("progress");
+      if (!stopped) onProgress(progress);
+    } catch {
+      // A query needs a live worker; while there is none there is nothing to show, and the run's result still counts.
+    } finally {
+      asking = false;
+    }
+  };
+  const timer = setInterval(() => void look(), pollMs);
+  return {
+    stop() {
+      stopped = true;
+      clearInterval(timer);
+    },
+  };
 }
 
 export async function cancelBackup(

@@ -1,5 +1,4 @@
 // The live Postgres that is protected. Read-only: nothing here writes to it.
-import type { Readable } from "node:stream";
 import type { TenantClosure } from "../domain/catalogue.ts";
 import type { SchemaDescription } from "../domain/schema.ts";
 
@@ -23,9 +22,9 @@ export interface SnapshotReference {
 export interface SnapshotReader {
   /**
    * COPY (sql) TO STDOUT in text format, $1 replaced by the quoted organization id. Chunks are raw bytes, cut anywhere.
-   * Destroying the stream closes the reader's connection.
+   * Leaving the rows before their end closes the reader's connection.
    */
-  copyRows(sql: string, organizationId: string): Readable;
+  copyRows(sql: string, organizationId: string): AsyncIterable<Buffer>;
   /** Small results only; every value arrives as the text that Postgres sent, or null. */
   query(sql: string, parameters: readonly string[]): Promise<readonly Readonly<Record<string, string | null>>[]>;
   close(): Promise<void>;

@@ -93,7 +93,7 @@ async function storeTable(
   const segments: SegmentReference[] = [];
   const store = async ({ raw, rows }: { raw: Buffer; rows: number }): Promise<void> =>
     void segments.push(await packs.add("rows", raw, rows));
-  for await (const chunk of reader.copyRows(table.rowsSql, organizationId) as AsyncIterable<Buffer>) {
+  for await (const chunk of reader.copyRows(table.rowsSql, organizationId)) {
     for (const segment of segmenter.push(chunk)) await store(segment);
   }
   for (const segment of segmenter.end()) await store(segment);
