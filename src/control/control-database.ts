@@ -2,8 +2,11 @@
 import { Pool, type QueryResultRow } from "pg";
 import { mapControlError } from "./map-control-error.ts";
 
-export interface ControlDatabase {
+export interface Queryable {
   query<T extends QueryResultRow>(sql: string, parameters?: readonly unknown[]): Promise<T[]>;
+}
+
+export interface ControlDatabase extends Queryable {
   close(): Promise<void>;
 }
 
