@@ -93,7 +93,8 @@ export class ChainProof {
     if (head === undefined) this.problems.push(`${where}: its end is not recorded`);
     else if (BigInt(head.position) !== this.last.position)
       this.problems.push(`${where}: ends at entry ${this.last.position}, but should at ${head.position}`);
-    else if (head.hash !== this.last.hash) this.problems.push(`${where}: its last entry is not the one that was written`);
+    else if (head.hash !== this.last.hash)
+      this.problems.push(`${where}: its last entry is not the one that was written`);
   }
 }
 
@@ -123,7 +124,9 @@ export async function verifyAuditLog(owner: Queryable, kept: readonly AuditAncho
         proof.add(entry);
         const anchor = known.find((each) => String(each.position) === entry.position);
         if (anchor !== undefined && anchor.hash !== entry.hash)
-          proof.problems.push(`chain ${JSON.stringify(head.chain)}, entry ${entry.position}: is not the one that was anchored`);
+          proof.problems.push(
+            `chain ${JSON.stringify(head.chain)}, entry ${entry.position}: is not the one that was anchored`,
+          );
       }
       more = page.length === pageSize;
       after = page.at(-1)?.position ?? after;

@@ -46,11 +46,26 @@ beforeAll(async () => {
       jobId,
       organizationId,
       workflowId: `backup/${organizationId}`,
-      request: { organizationId, policyId: null, trigger: "manual", requestedBy: "test", dataSets: null, proof: "content" },
+      request: {
+        organizationId,
+        policyId: null,
+        trigger: "manual",
+        requestedBy: "test",
+        dataSets: null,
+        proof: "content",
+      },
     });
     const level = "content";
     const problems: [] = [];
-    await ledger.recordVerification({ jobId, organizationId, level, objects: 1, bytes: 1, problems, startedAt: new Date() });
+    await ledger.recordVerification({
+      jobId,
+      organizationId,
+      level,
+      objects: 1,
+      bytes: 1,
+      problems,
+      startedAt: new Date(),
+    });
   }
 });
 
