@@ -8,6 +8,7 @@ import type { OrganizationVault, PackIndexEntry, SealedManifest } from "../src/r
 import type { ClosureTable } from "../src/domain/catalogue.ts";
 import type { Batch } from "./batch.ts";
 import type { OrganizationProgress } from "./organization-progress.ts";
+import type { Stopwatch } from "./stopwatch.ts";
 
 export interface StoredSegment {
   readonly packName: string;
@@ -26,7 +27,8 @@ export interface SessionParts {
   /** The closure's tables that this backup covers. */
   readonly tables: readonly ClosureTable[];
   readonly dataSets: readonly string[] | null;
-  readonly base: { readonly manifest: Manifest; readonly hash: string } | null;
+  /** The newest manifest, and the older ones that tell of what it does not cover; newest first. */
+  readonly bases: readonly { readonly manifest: Manifest; readonly hash: string }[];
   /** What the control tables remember of the newest manifest. */
   readonly remembered: { readonly sequence: number; readonly hash: string } | null;
   readonly estimatedBytes: number;
@@ -40,14 +42,17 @@ export class BackupSession {
   readonly stored = new Map<string, StoredSegment>();
   /** Content that lies in a batch of this session and will be stored with it. */
   readonly expected = new Set<string>();
+  /** Counts the CPU of the collect that is at work. */
+  watch: Stopwatch | null = null;
   private countedUnchanged = { rows: 0, bytes: 0 };
   reader: SnapshotReader;
   collector: OrganizationProgress | null = null;
   /** Collecting is one after the other: each batch waits for the one before. */
   collecting: Promise<unknown> = Promise.resolve();
   sealedManifest: SealedManifest | null = null;
-  /** True when the newest manifest is of another database or schema: then nothing can be taken as unchanged. */
-  readonly readsEverything: boolean;
+  /** Those of `bases` that describe this database with this schema; only they can say that something is unchanged. */
+  readonly comparable: readonly Manifest[];
+  private readonly ending = new AbortController();
   private readonly finish: () => void;
   /** Settles when the backup is sealed and the snapshot is needed no longer. */
   readonly finished: Promise<void>;
@@ -58,9 +63,15 @@ export class BackupSession {
     let finish = (): void => {};
     this.finished = new Promise((resolve) => (finish = resolve));
     this.finish = finish;
-    this.readsEverything =
-      parts.base === null || !sameDatabase(parts.base.manifest, parts.held, parts.schemaFingerprint);
-    if (parts.base !== null) this.learnManifest(parts.base.manifest);
+    const { bases, held, schemaFingerprint } = parts;
+    const manifests = bases.map((base) => base.manifest);
+    this.comparable = manifests.filter((manifest) => sameDatabase(manifest, held, schemaFingerprint));
+    for (const manifest of manifests) this.learnManifest(manifest);
+  }
+
+  /** Aborts when the session closes: what still works on it must leave nothing behind. */
+  get ended(): AbortSignal {
+    return this.ending.signal;
   }
 
   batch(number: number): Batch {
@@ -71,6 +82,10 @@ export class BackupSession {
 
   holds(segmentId: string): boolean {
     return this.stored.has(segmentId) || this.expected.has(segmentId);
+  }
+
+  measure<T>(work: () => T): T {
+    return this.watch === null ? work() : this.watch.measure(work);
   }
 
   /** What was taken over from the newest manifest without reading, since the last call. */
@@ -95,7 +110,11 @@ export class BackupSession {
   /** A reader that broke is replaced by another on the same snapshot. @throws SnapshotLost when that is gone. */
   async replaceReader(): Promise<void> {
     await this.reader.close();
-    this.reader = await this.parts.source.importSnapshot(this.parts.held.reference);
+    this.ended.throwIfAborted();
+    const reader = await this.parts.source.importSnapshot(this.parts.held.reference);
+    if (this.ended.aborted) await reader.close(); // else it would hold the snapshot open for ever
+    this.ended.throwIfAborted();
+    this.reader = reader;
   }
 
   releaseSnapshot(): void {
@@ -103,6 +122,7 @@ export class BackupSession {
   }
 
   async close(): Promise<void> {
+    this.ending.abort(new BackupError("BenchLost", "The backup's place on this worker was given up."));
     for (const batch of this.batches.values()) batch.reservation.release();
     this.batches.clear();
     await this.reader.close();

@@ -39,18 +39,24 @@ export class Bench {
    * can't lock up.
    */
   async reserve(bytes: number, signal: AbortSignal): Promise<Reservation> {
+    signal.throwIfAborted();
     const wanted = Math.min(bytes, this.memoryBytes);
     if (this.waiting.length === 0 && this.reservedBytes + wanted <= this.memoryBytes) return this.grant(wanted);
     return await new Promise<Reservation>((resolve, reject) => {
-      const entry = { bytes: wanted, start: resolve };
-      this.waiting.push(entry);
-      signal.addEventListener("abort", () => {
-        const at = this.waiting.indexOf(entry);
-        if (at < 0) return;
-        this.waiting.splice(at, 1);
+      const leave = (): void => {
+        this.waiting.splice(this.waiting.indexOf(entry), 1);
         reject(signal.reason as Error);
         this.admit();
-      });
+      };
+      const entry = {
+        bytes: wanted,
+        start: (reservation: Reservation): void => {
+          signal.removeEventListener("abort", leave);
+          resolve(reservation);
+        },
+      };
+      this.waiting.push(entry);
+      signal.addEventListener("abort", leave, { once: true });
     });
   }
 

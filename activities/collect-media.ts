@@ -30,9 +30,10 @@ export async function* collectFiles(
   files: FileProgress[],
   missing: MediaPath[],
 ): AsyncGenerator<Collected> {
-  const known = new Map(
-    session.readsEverything ? [] : session.parts.base?.manifest.media.files.map((entry) => [entry.path, entry]),
-  );
+  const known = new Map<string, MediaEntry>();
+  for (const manifest of session.comparable.toReversed()) {
+    for (const entry of manifest.media.files) known.set(entry.path, entry);
+  }
   const begun = new Set(files.filter((file) => file.done).map((file) => file.path));
   const gone = new Set(missing.map((entry) => entry.path));
   for (const entry of media) {
@@ -60,14 +61,16 @@ async function* collectFile(session: BackupSession, progress: FileProgress): Asy
   const whole = createHash("sha256");
   for (let offset = 0; offset < file.sizeBytes; offset += partBytes) {
     const raw = await media.read(path, { offset, length: Math.min(partBytes, file.sizeBytes - offset) });
-    whole.update(raw);
-    const id = vault.segmentId(raw);
+    const id = session.measure(() => {
+      whole.update(raw);
+      return vault.segmentId(raw);
+    });
     progress.parts.push({ id, rawBytes: raw.length });
     yield { id, kind: "file", raw, rows: 0 };
   }
   const after = await media.stat(path);
   if (after === null || after.versionTag !== file.versionTag || after.sizeBytes !== file.sizeBytes) {
-    throw new BackupError("MediaUnreachable", `A file changed while it was read: ${path}`);
+    throw new BackupError("MediaUnreachable", "A file changed while it was read."); // its path is personal data
   }
   progress.sha256 = whole.digest("hex");
   progress.done = true;

@@ -20,27 +20,23 @@ export async function* collectTable(
   const { table } = progress;
   const unchanged = await findUnchanged(session, table, before);
   if (unchanged !== null) {
-    Object.assign(progress, {
-      reused: unchanged,
-      rows: unchanged.rows,
-      rawBytes: unchanged.rawBytes,
-      checksum: unchanged.checksum,
-      done: true,
-    });
+    const { entry, sequence } = unchanged;
+    const { rows, rawBytes, checksum } = entry;
+    Object.assign(progress, { reused: entry, reusedFrom: sequence, rows, rawBytes, checksum, done: true });
     yield null;
     return;
   }
   const { vault, organizationId } = session.parts;
   const segmenter = new RowSegmenter({ seed: vault.cutSeed, keyColumnCount: table.keyColumnCount });
-  const take = (raw: Buffer, rows: number): RawBatchSegment => {
+  const take = ({ raw, rows }: { raw: Buffer; rows: number }): RawBatchSegment => {
     const id = vault.segmentId(raw);
     progress.segments.push({ id, rawBytes: raw.length, rows });
     return { id, kind: "rows", raw, rows };
   };
   for await (const chunk of session.reader.copyRows(table.rowsSql, organizationId)) {
-    for (const { raw, rows } of segmenter.push(chunk)) yield take(raw, rows);
+    for (const segment of session.measure(() => segmenter.push(chunk).map(take))) yield segment;
   }
-  for (const { raw, rows } of segmenter.end()) yield take(raw, rows);
+  for (const segment of session.measure(() => segmenter.end().map(take))) yield segment;
   progress.rows = segmenter.rows;
   progress.rawBytes = segmenter.rawBytes;
   progress.checksum = segmenter.checksum;
@@ -51,20 +47,23 @@ async function findUnchanged(
   session: BackupSession,
   table: ClosureTable,
   before: readonly TableProgress[],
-): Promise<TableEntry | null> {
-  const { base, held, organizationId } = session.parts;
-  if (base === null || session.readsEverything) return null;
-  const entry = base.manifest.tables.find((candidate) => candidate.table === table.table);
-  if (entry === undefined || entry.backupsSinceRead + 1 >= fullReadEvery) return null;
+): Promise<{ entry: TableEntry; sequence: number } | null> {
+  const { held, organizationId } = session.parts;
+  const base = session.comparable.find((manifest) => manifest.tables.some((entry) => entry.table === table.table));
+  const entry = base?.tables.find((candidate) => candidate.table === table.table);
+  if (base === undefined || entry === undefined || entry.backupsSinceRead + 1 >= fullReadEvery) return null;
   if (entry.columns.join("\0") !== table.columns.join("\0")) return null;
-  // A row may have come or gone because its parent did, without being touched itself.
+  // A row may have come or gone because its parent did, without being touched itself. The parent must be unchanged for as
+  // long as the entry is old: unchanged since a later backup proves nothing about the time before.
   const parentsUnchanged = table.dependsOn.every((name) => {
     if (name === table.table) return true;
-    return before.some((other) => other.table.table === name && other.reused !== null);
+    const parent = before.find((other) => other.table.table === name);
+    return parent !== undefined && parent.reusedFrom !== null && parent.reusedFrom <= base.sequence;
   });
   if (!parentsUnchanged) return null;
-  const since = BigInt(base.manifest.snapshot.oldestTransaction);
+  const since = BigInt(base.snapshot.oldestTransaction);
   if (BigInt(held.reference.oldestTransaction) - since > maxTransactionDistance) return null;
   const [answer] = await session.reader.query(table.changesSql, [organizationId, (since % 2n ** 32n).toString()]);
-  return answer !== undefined && answer.recent === "0" && answer.rows === String(entry.rows) ? entry : null;
+  const unchanged = answer !== undefined && answer["recent"] === "0" && answer["rows"] === String(entry.rows);
+  return unchanged ? { entry, sequence: base.sequence } : null;
 }

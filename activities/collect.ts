@@ -5,6 +5,8 @@ import type { Bench } from "./bench.ts";
 import type { BackupSession } from "./backup-session.ts";
 import type { Batch, RawBatchSegment } from "./batch.ts";
 import type { BatchKey, CollectedBatch } from "./contract.ts";
+import { beatWhile } from "./heartbeat.ts";
+import type { OrganizationProgress } from "./organization-progress.ts";
 import { noFigures, Stopwatch } from "./stopwatch.ts";
 
 /** zstd and upload work best on 8 MiB packs, which 32 MiB of rows become; a task each for less costs more than it gives. */
@@ -14,69 +16,62 @@ const leastBatchBytes = 8 * 1024 * 1024;
 
 export async function collectBatch(bench: Bench, key: BatchKey): Promise<CollectedBatch> {
   const session = bench.session(key);
-  const before = session.collecting;
-  const turn = before.then(
-    () => collectInTurn(bench, session, key.batch),
-    () => collectInTurn(bench, session, key.batch), // the one before failed and is retried by its own activity
+  const figures: Figures = { rows: 0, rawBytes: 0, reusedBytes: 0, fileBytes: 0, freshBytes: 0 };
+  return await beatWhile(
+    () => ({ batch: key.batch, rows: figures.rows, bytes: figures.rawBytes }),
+    async () => {
+      const inTurn = () => collectInTurn(bench, session, key.batch, figures);
+      // When the one before failed, it is retried by its own activity.
+      const turn = session.collecting.then(inTurn, inTurn);
+      session.collecting = turn;
+      return await turn;
+    },
   );
-  session.collecting = turn;
-  return await turn;
 }
 
-async function collectInTurn(bench: Bench, session: BackupSession, number: number): Promise<CollectedBatch> {
+interface Figures {
+  rows: number;
+  rawBytes: number;
+  reusedBytes: number;
+  fileBytes: number;
+  freshBytes: number;
+}
+
+async function collectInTurn(
+  bench: Bench,
+  session: BackupSession,
+  number: number,
+  figures: Figures,
+): Promise<CollectedBatch> {
   const collected = session.batches.get(number)?.collected;
   if (collected !== undefined) return collected; // the answer of an earlier attempt got lost
   if (number > 1 && !session.batches.has(number - 1)) {
     // Its predecessor failed and comes again; two batches must not change places.
     throw new BackupError("SourceUnreachable", `Batch ${number} waits for the one before it.`);
   }
-  const context = Context.current();
   const { collector } = session;
   if (collector === null) throw new BackupError("Internal", "The session has no collector.");
+  const over = AbortSignal.any([Context.current().cancellationSignal, session.ended]);
   const limit = Math.min(batchBytes, Math.max(leastBatchBytes, session.parts.estimatedBytes * 2));
-  const reservation = await bench.reserve(limit, context.cancellationSignal);
-  const reading = new Stopwatch();
-  const ofFiles = new Stopwatch();
+  const reservation = await bench.reserve(limit, over);
+  const reading = new Stopwatch("shared");
+  session.watch = reading;
   const segments: RawBatchSegment[] = [];
-  const figures = { rows: 0, rawBytes: 0, reusedBytes: 0, fileBytes: 0, freshBytes: 0 };
-  let last = false;
-  const beating = setInterval(
-    () => context.heartbeat({ batch: number, rows: figures.rows, bytes: figures.rawBytes }),
-    1_000,
-  );
+  let last: boolean;
   try {
-    const fresh = new Set<string>();
-    while (figures.freshBytes < limit) {
-      context.cancellationSignal.throwIfAborted();
-      const next = await collector.next();
-      if (next === undefined) {
-        last = true;
-        break;
-      }
-      if (next === null) continue;
-      figures.rows += next.rows;
-      figures.rawBytes += next.raw.length;
-      if (next.kind === "file") figures.fileBytes += next.raw.length;
-      if (fresh.has(next.id) || session.holds(next.id)) {
-        figures.reusedBytes += next.raw.length;
-        continue;
-      }
-      fresh.add(next.id);
-      segments.push(next);
-      figures.freshBytes += next.raw.length;
-    }
+    last = await fill(session, collector, limit, over, figures, segments);
     collector.commit();
   } catch (error) {
     reservation.release();
-    await collector.rewind();
+    if (!session.ended.aborted) await collector.rewind();
     throw error;
   } finally {
-    clearInterval(beating);
+    session.watch = null;
+    reading.stop();
   }
   const unchanged = session.countUnchanged(collector);
   reading.bytesIn = figures.rawBytes - figures.fileBytes;
   reading.bytesOut = figures.freshBytes;
-  ofFiles.bytesIn = figures.fileBytes;
   const result: CollectedBatch = {
     rows: figures.rows + unchanged.rows,
     rawBytes: figures.rawBytes + unchanged.bytes,
@@ -87,7 +82,7 @@ async function collectInTurn(bench: Bench, session: BackupSession, number: numbe
     filesTotal: collector.filesTotal,
     last,
     collect: reading.figures(),
-    media: collector.filesTotal > 0 ? { ...ofFiles.figures(), wallMs: 0 } : noFigures,
+    media: collector.filesTotal > 0 ? { ...noFigures, bytesIn: figures.fileBytes, calls: 1 } : noFigures,
   };
   const batch: Batch = { content: { state: "raw", segments }, collected: result, reservation };
   if (segments.length === 0) reservation.release();
@@ -95,4 +90,34 @@ async function collectInTurn(bench: Bench, session: BackupSession, number: numbe
   for (const { id } of segments) session.expected.add(id);
   session.batches.set(number, batch);
   return result;
+}
+
+/** @returns true when nothing is left to collect. */
+async function fill(
+  session: BackupSession,
+  collector: OrganizationProgress,
+  limit: number,
+  over: AbortSignal,
+  figures: Figures,
+  segments: RawBatchSegment[],
+): Promise<boolean> {
+  const fresh = new Set<string>();
+  while (figures.freshBytes < limit) {
+    over.throwIfAborted();
+    const next = await collector.next();
+    over.throwIfAborted(); // a batch that lands on a closed session would keep its memory for ever
+    if (next === undefined) return true;
+    if (next === null) continue;
+    figures.rows += next.rows;
+    figures.rawBytes += next.raw.length;
+    if (next.kind === "file") figures.fileBytes += next.raw.length;
+    if (fresh.has(next.id) || session.holds(next.id)) {
+      figures.reusedBytes += next.raw.length;
+      continue;
+    }
+    fresh.add(next.id);
+    segments.push(next);
+    figures.freshBytes += next.raw.length;
+  }
+  return false;
 }

@@ -25,6 +25,8 @@ export interface SnapshotReady {
   readonly tables: number;
   /** From the planner's statistics; for percent and for how far to read ahead. */
   readonly estimatedBytes: number;
+  readonly plan: StageFigures;
+  readonly snapshot: StageFigures;
 }
 
 export interface BatchKey extends SessionKey {
@@ -53,6 +55,10 @@ export interface StoredPack {
   readonly packBytes: number;
 }
 
+export interface EncryptedBatch extends StoredPack {
+  readonly figures: StageFigures;
+}
+
 export interface UploadedBatch extends StoredPack {
   readonly figures: StageFigures;
 }
@@ -70,13 +76,13 @@ export interface Verification {
   readonly figures: StageFigures;
 }
 
-export interface FailedBackup extends SessionKey {
+export interface FailedBackup {
+  readonly key: SessionKey;
   readonly code: ErrorCode;
   readonly message: string;
-  readonly fencingToken: number | null;
-  /** Packs that this run uploaded; those that no manifest names are removed. */
-  readonly packNames: readonly string[];
   readonly stages: BackupOutcome["stages"];
+  /** Set when the manifest was written before the run failed: then the backup exists. */
+  readonly sealed: { readonly sequence: number; readonly manifestHash: string } | null;
 }
 
 /** Short; run beside the workflow, without a task of their own. */
@@ -85,15 +91,20 @@ export interface ControlActivities {
   authorizeBackup(input: { key: SessionKey; request: BackupRequest; workflowId: string }): Promise<Authorization>;
   /** Closes the job row with its figures and gives the lease back. */
   reportBackup(input: { outcome: BackupOutcome; manifestHash: string; fencingToken: number }): Promise<void>;
+  /** Closes the job row under the failure's name and gives the lease back. Safe for a job that was never opened. */
+  closeFailedBackup(input: FailedBackup): Promise<void>;
   /** What a policy asks for now; null when it is gone or paused. */
   readPolicy(input: { policyId: string }): Promise<Pick<BackupRequest, "dataSets" | "proof"> | null>;
 }
 
+/** Any worker can do these. */
 export interface QueuedActivities {
-  /** Reads back what a manifest names and proves it at the asked level. Any worker can. */
+  /** Reads back what a manifest names and proves it at the asked level. */
   verifyBackup(input: { key: SessionKey; sequence: number; proof: ProofLevel }): Promise<Verification>;
-  /** Compensation: removes packs that no manifest names, closes the job as failed, gives the lease back. */
-  rollBackBackup(input: FailedBackup): Promise<void>;
+  /** The manifest of this run, when it was written and only the answer got lost. */
+  findSealedBackup(input: { key: SessionKey }): Promise<SealedBackup | null>;
+  /** Compensation: removes those of the packs that no manifest names. Does nothing without the lease. */
+  rollBackUploads(input: { key: SessionKey; fencingToken: number; packNames: readonly string[] }): Promise<void>;
 }
 
 export interface SnapshotActivities {
@@ -105,7 +116,8 @@ export interface SnapshotActivities {
 export interface BenchActivities {
   collectBatch(key: BatchKey): Promise<CollectedBatch>;
   compressBatch(key: BatchKey): Promise<StageFigures>;
-  encryptBatch(key: BatchKey): Promise<StageFigures>;
+  /** Names the pack before it is uploaded, so that it can be removed whatever becomes of the upload. */
+  encryptBatch(key: BatchKey): Promise<EncryptedBatch>;
   uploadBatch(key: BatchKey): Promise<UploadedBatch>;
   /** Writes the manifest, once and create-only: from here the backup exists. Ends the hold on the snapshot. */
   sealBackup(input: { key: SessionKey; fencingToken: number }): Promise<SealedBackup>;

@@ -16,8 +16,10 @@ import type { SessionKey, SnapshotActivities, SnapshotReady, StoredPack } from "
 import type { ActivityDependencies } from "./dependencies.ts";
 import { OrganizationCollector } from "./organization-collector.ts";
 import { estimateBytes } from "./estimate-bytes.ts";
+import { beatWhile } from "./heartbeat.ts";
+import { readBases } from "./read-bases.ts";
+import { Stopwatch } from "./stopwatch.ts";
 
-const heartbeatMs = 2_000;
 /** Vacuum can't remove dead rows newer than an open snapshot: it must not live for ever. */
 const maxSnapshotAgeMs = 4 * 60 * 60 * 1000;
 /** A waiting ALTER TABLE behind our lock blocks everyone else: after this long we yield and start again later. */
@@ -27,32 +29,53 @@ export function createSnapshotActivities(dependencies: ActivityDependencies): Sn
   const { source, catalogue, bench, log } = dependencies;
   return {
     async holdSnapshot({ key, request, uploadedPacks }) {
-      const context = Context.current();
-      const beating = setInterval(() => context.heartbeat({ stage: "snapshot" }), heartbeatMs);
-      context.heartbeat({ stage: "snapshot" });
-      let held: HeldSnapshot | null = null;
-      try {
-        held = await source.holdSnapshot(catalogue.schemas, (schema) => planTenantClosure(schema, catalogue));
-        const session = await openSession(dependencies, held, key, request, uploadedPacks);
-        const ready: SnapshotReady = {
-          attempt: key.attempt,
-          benchQueue: bench.queue,
-          takenAt: held.reference.takenAt,
-          tables: session.parts.tables.length,
-          estimatedBytes: session.parts.estimatedBytes,
-        };
-        await context.client.workflow
-          .getHandle(context.info.workflowExecution?.workflowId ?? "", key.backupId)
-          .signal("snapshotReady", ready);
-        await holdUntilDone(held, session);
-      } finally {
-        clearInterval(beating);
-        await bench.clear(key);
-        await held?.release();
-        log.info("snapshot released", { backupId: key.backupId, attempt: key.attempt });
-      }
+      await beatWhile(
+        () => ({ stage: "snapshot" }),
+        async () => {
+          const planning = new Stopwatch("shared");
+          let held: HeldSnapshot | null = null;
+          try {
+            held = await source.holdSnapshot(catalogue.schemas, (schema) => planTenantClosure(schema, catalogue));
+            const plan = planning.figures();
+            const opening = new Stopwatch("shared");
+            const session = await openSession(dependencies, held, key, request, uploadedPacks).finally(() =>
+              opening.stop(),
+            );
+            await announce({
+              attempt: key.attempt,
+              benchQueue: bench.queue,
+              takenAt: held.reference.takenAt,
+              tables: session.parts.tables.length,
+              estimatedBytes: session.parts.estimatedBytes,
+              plan,
+              snapshot: opening.figures(),
+            });
+            await holdUntilDone(held, session);
+          } finally {
+            planning.stop();
+            await bench.clear(key);
+            await held?.release();
+            log.info("snapshot released", { backupId: key.backupId, attempt: key.attempt });
+          }
+        },
+      );
     },
   };
+}
+
+async function announce(ready: SnapshotReady): Promise<void> {
+  const { client, info } = Context.current();
+  const { workflowId = "", runId = "" } = info.workflowExecution ?? {};
+  try {
+    await client.workflow.getHandle(workflowId, runId).signal("snapshotReady", ready);
+  } catch (error) {
+    throw new BackupError(
+      "TemporalUnreachable",
+      "The Temporal server did not take the word that the snapshot is ready.",
+      {},
+      { cause: error },
+    );
+  }
 }
 
 async function openSession(
@@ -73,7 +96,7 @@ async function openSession(
       ledger.latestManifest(key.organizationId),
       estimateBytes(reader, tables, key.organizationId),
     ]);
-    const base = await vault.latestManifest();
+    const bases = await readBases(vault);
     const { organizationId } = key;
     const session = new BackupSession({
       organizationId,
@@ -84,7 +107,7 @@ async function openSession(
       media,
       tables,
       dataSets: request.dataSets,
-      base,
+      bases,
       remembered,
       estimatedBytes,
       schemaFingerprint: fingerprintSchema(held.schema),
@@ -124,7 +147,11 @@ async function watchHold(held: HeldSnapshot, signal: AbortSignal): Promise<never
       const nowMs = performance.now();
       if (nowMs - startedMs > maxSnapshotAgeMs)
         throw new BackupError("SnapshotLost", "The snapshot reached its greatest age.");
-      const blocked = await held.countBlockedSessions();
+      const blocked = await held.countBlockedSessions().catch((error: unknown) => {
+        // Looking needs a connection of its own, and a busy server may have none left: no reason to give up the snapshot.
+        if (error instanceof BackupError && error.code === "SourceUnreachable") return 0;
+        throw error;
+      });
       blockedSinceMs = blocked === 0 ? null : (blockedSinceMs ?? nowMs);
       if (blockedSinceMs !== null && nowMs - blockedSinceMs > maxBlockedMs) {
         throw new BackupError(

@@ -6,7 +6,7 @@ import { collectBatch } from "./collect.ts";
 import { compressBatch } from "./compress.ts";
 import { encryptBatch } from "./encrypt.ts";
 import { createSnapshotActivities } from "./hold-snapshot.ts";
-import { rollBackBackup } from "./rollback.ts";
+import { findSealedBackup, rollBackUploads } from "./rollback.ts";
 import { sealBackup } from "./seal.ts";
 import { uploadBatch } from "./upload.ts";
 import { verifyBackup } from "./verify.ts";
@@ -17,8 +17,11 @@ export function createControlActivities({ ledger, repository, log }: ActivityDep
       ledger.openJob({ jobId: key.backupId, organizationId: key.organizationId, workflowId, request }),
     reportBackup: (input) => ledger.completeJob(input),
     readPolicy: ({ policyId }) => ledger.readPolicyRequest(policyId),
+    closeFailedBackup: ({ key, ...failed }) =>
+      ledger.failJob({ jobId: key.backupId, organizationId: key.organizationId, ...failed }),
     verifyBackup: (input) => verifyBackup(repository, ledger, input),
-    rollBackBackup: (failed) => rollBackBackup(repository, ledger, failed),
+    findSealedBackup: (input) => findSealedBackup(repository, input),
+    rollBackUploads: (input) => rollBackUploads(repository, ledger, input),
   };
   return atTheEdge({ ...activities }, log);
 }

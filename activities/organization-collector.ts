@@ -5,6 +5,7 @@
 // segments. A table is then read again from its start, and the segments that earlier batches hold are compared by id and
 // passed over; rows come in heap order under one snapshot, so they must be equal, and if they are not the snapshot is
 // given up rather than trusted.
+import type { ClosureTable } from "../src/domain/catalogue.ts";
 import { BackupError } from "../src/domain/errors.ts";
 import { collectFiles, listMedia } from "./collect-media.ts";
 import { collectTable } from "./collect-tables.ts";
@@ -82,7 +83,7 @@ export class OrganizationCollector implements OrganizationProgress {
     for (const [index, table] of tables.entries()) {
       const before = this.tables[index];
       if (before?.done === true) continue;
-      const progress = before ?? { table, segments: [], rows: 0, rawBytes: 0, checksum: "", reused: null, done: false };
+      const progress = before ?? newProgress(table);
       if (before === undefined) this.tables.push(progress);
       const alreadyCollected = [...progress.segments];
       progress.segments.length = 0;
@@ -99,3 +100,14 @@ export class OrganizationCollector implements OrganizationProgress {
     yield* collectFiles(this.session, this.media, this.files, this.missing);
   }
 }
+
+const newProgress = (table: ClosureTable): TableProgress => ({
+  table,
+  segments: [],
+  rows: 0,
+  rawBytes: 0,
+  checksum: "",
+  reused: null,
+  reusedFrom: null,
+  done: false,
+});

@@ -13,8 +13,9 @@ export interface TableProgress {
   rows: number;
   rawBytes: number;
   checksum: string;
-  /** The entry of an earlier manifest that still describes the table. */
+  /** The entry of an earlier manifest that still describes the table, and that manifest's sequence. */
   reused: TableEntry | null;
+  reusedFrom: number | null;
   done: boolean;
 }
 

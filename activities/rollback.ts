@@ -1,33 +1,58 @@
-// Compensation of a run that failed or was cancelled: what it uploaded and no manifest names is removed, the job is closed
-// under its error's name, the lease given back. Safe to repeat, and safe when the run had in fact sealed: packs that a
-// manifest names stay.
-import { Context } from "@temporalio/activity";
+// Compensation of a run that failed, was cancelled or started again: what it uploaded and no manifest names is removed. Safe
+// to repeat, and safe when the run had in fact sealed: packs that a manifest names stay.
 import { BackupError } from "../src/domain/errors.ts";
 import type { JobLedger } from "../src/ports/job-ledger.ts";
 import type { Repository } from "../src/repository/repository.ts";
-import type { FailedBackup } from "./contract.ts";
+import { beatWhile } from "./heartbeat.ts";
+import type { SealedBackup, SessionKey } from "./contract.ts";
+import { noFigures } from "./stopwatch.ts";
 
-export async function rollBackBackup(repository: Repository, ledger: JobLedger, failed: FailedBackup): Promise<void> {
-  const { organizationId, packNames, backupId } = failed;
-  Context.current().heartbeat({ stage: "rollback" });
-  // Without the lease (it was never had, or went to another run) nothing is removed: the other run may use those packs.
-  if (
-    packNames.length > 0 &&
-    failed.fencingToken !== null &&
-    (await holdsLease(ledger, organizationId, failed.fencingToken))
-  ) {
-    const vault = await repository.openVault(organizationId);
-    const named = new Set((await vault.listManifests()).flatMap((manifest) => manifest.packs.map((pack) => pack.name)));
-    await vault.deletePacks(packNames.filter((name) => !named.has(name)));
-  }
-  await ledger.failJob({
-    jobId: backupId,
-    organizationId,
-    code: failed.code,
-    message: failed.message,
-    fencingToken: failed.fencingToken,
-    stages: failed.stages,
-  });
+interface Uploads {
+  readonly key: SessionKey;
+  readonly fencingToken: number;
+  readonly packNames: readonly string[];
+}
+
+export async function rollBackUploads(
+  repository: Repository,
+  ledger: JobLedger,
+  { key, fencingToken, packNames }: Uploads,
+): Promise<void> {
+  const { organizationId } = key;
+  await beatWhile(
+    () => ({ stage: "rollback" }),
+    async () => {
+      // When the lease went to another run, nothing is removed: that run may count on those packs.
+      if (!(await holdsLease(ledger, organizationId, fencingToken))) return;
+      const vault = await repository.openVault(organizationId);
+      const manifests = await vault.listManifests();
+      const named = new Set(manifests.flatMap((manifest) => manifest.packs.map((pack) => pack.name)));
+      await vault.deletePacks(packNames.filter((name) => !named.has(name)));
+    },
+  );
+}
+
+/** Looks for the run's own manifest, newest first: a seal's answer got lost. */
+export async function findSealedBackup(
+  repository: Repository,
+  { key }: { key: SessionKey },
+): Promise<SealedBackup | null> {
+  return await beatWhile(
+    () => ({ stage: "seal" }),
+    async () => {
+      const vault = await repository.openVault(key.organizationId, { create: true });
+      const newest = await vault.latestManifest();
+      if (newest === null || newest.manifest.backupId !== key.backupId) return null;
+      const { manifest, hash, sizeBytes } = newest;
+      return {
+        sequence: manifest.sequence,
+        manifestHash: hash,
+        manifestBytes: sizeBytes,
+        missingFiles: manifest.media.missing.length,
+        figures: noFigures,
+      };
+    },
+  );
 }
 
 async function holdsLease(ledger: JobLedger, organizationId: string, fencingToken: number): Promise<boolean> {

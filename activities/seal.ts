@@ -3,6 +3,7 @@ import { BackupError } from "../src/domain/errors.ts";
 import type { JobLedger } from "../src/ports/job-ledger.ts";
 import { formatVersion, type Manifest, type SegmentReference } from "../src/repository/manifest.ts";
 import type { BackupSession } from "./backup-session.ts";
+import { beatWhile } from "./heartbeat.ts";
 import type { Bench } from "./bench.ts";
 import type { SealedBackup, SessionKey } from "./contract.ts";
 import { Stopwatch } from "./stopwatch.ts";
@@ -19,13 +20,20 @@ export async function sealBackup(
   { key, fencingToken }: SealInput,
 ): Promise<SealedBackup> {
   const session = bench.session(key);
-  const watch = new Stopwatch();
+  const watch = new Stopwatch("shared");
   const { vault, organizationId } = session.parts;
-  // A run whose lease went to another must not write: a prune may have removed packs that it counts on.
-  await ledger.assertLease({ organizationId, fencingToken });
-  session.sealedManifest ??= vault.sealManifest(buildManifest(session, key.backupId, toolVersion));
-  const { sealedManifest } = session;
-  await vault.storeManifest(sealedManifest);
+  const sealedManifest = await beatWhile(
+    () => ({ stage: "seal" }),
+    async () => {
+      // A run whose lease went to another must not write: a prune may have removed packs that it counts on.
+      await ledger.assertLease({ organizationId, fencingToken });
+      session.sealedManifest ??= watch.measure(() =>
+        vault.sealManifest(buildManifest(session, key.backupId, toolVersion)),
+      );
+      await vault.storeManifest(session.sealedManifest);
+      return session.sealedManifest;
+    },
+  ).finally(() => watch.stop());
   session.releaseSnapshot();
   watch.bytesOut = sealedManifest.bytes.length;
   return {
@@ -38,12 +46,12 @@ export async function sealBackup(
 }
 
 /** Above both what the store shows and what the control tables remember: a removed manifest's number is not used again. */
-function nextSequence({ parts: { base, remembered } }: BackupSession): number {
-  return Math.max(base?.manifest.sequence ?? 0, remembered?.sequence ?? 0) + 1;
+function nextSequence({ parts: { bases, remembered } }: BackupSession): number {
+  return Math.max(bases[0]?.manifest.sequence ?? 0, remembered?.sequence ?? 0) + 1;
 }
 
 function buildManifest(session: BackupSession, backupId: string, toolVersion: string): Manifest {
-  const { held, base, remembered, organizationId, dataSets } = session.parts;
+  const { held, bases, remembered, organizationId, dataSets } = session.parts;
   const { collector } = session;
   if (collector === null) throw new BackupError("Internal", "The session has no collector.");
   const packs = new PackList();
@@ -84,7 +92,9 @@ function buildManifest(session: BackupSession, backupId: string, toolVersion: st
     parts: (reused?.parts ?? parts).map(locate),
   }));
   const sequence = nextSequence(session);
-  const previous = base !== null && base.manifest.sequence === sequence - 1 ? base.hash : (remembered?.hash ?? null);
+  const [base] = bases;
+  const previous =
+    base !== undefined && base.manifest.sequence === sequence - 1 ? base.hash : (remembered?.hash ?? null);
   const { name, lsn, takenAt, systemIdentifier, timeline, databaseName, serverVersion, oldestTransaction } =
     held.reference;
   return {

@@ -1,12 +1,35 @@
-// Resource figures of a stage. CPU is the main thread's, taken around the stage's own synchronous work, so that batches
-// that take turns on the thread are not counted twice.
+// Resource figures of a stage. CPU is counted once, whatever overlaps: work that a stage does on the main thread in one go is
+// measured exactly; the rest of the process' CPU time (reading, checksums, the network, the garbage collector) is shared
+// evenly among the stages that were under way meanwhile.
 import type { StageFigures } from "../src/domain/progress.ts";
+
+/** `shared`: for stages that mostly wait and work in pieces; `own`: for those whose every piece is measured. */
+type CpuKind = "own" | "shared";
+
+const underWay = new Set<Stopwatch>();
+let settledMicroseconds = 0;
+let measuredMicroseconds = 0;
+
+function settle(): void {
+  const { user, system } = process.cpuUsage();
+  const now = user + system;
+  const rest = Math.max(0, now - settledMicroseconds - measuredMicroseconds);
+  settledMicroseconds = now;
+  measuredMicroseconds = 0;
+  for (const watch of underWay) watch.cpuMicroseconds += rest / underWay.size;
+}
 
 export class Stopwatch {
   private readonly startedMs = performance.now();
-  private cpuMicroseconds = 0;
+  cpuMicroseconds = 0;
   bytesIn = 0;
   bytesOut = 0;
+
+  constructor(kind: CpuKind = "own") {
+    if (kind === "own") return;
+    settle();
+    underWay.add(this);
+  }
 
   /** Runs synchronous work and counts its CPU time. */
   measure<T>(work: () => T): T {
@@ -14,15 +37,25 @@ export class Stopwatch {
     try {
       return work();
     } finally {
-      const spent = process.threadCpuUsage(before);
-      this.cpuMicroseconds += spent.user + spent.system;
+      const { user, system } = process.threadCpuUsage(before);
+      this.cpuMicroseconds += user + system;
+      measuredMicroseconds += user + system;
     }
   }
 
+  /** Ends a shared watch's share. */
+  stop(): void {
+    if (!underWay.has(this)) return;
+    settle();
+    underWay.delete(this);
+  }
+
   figures(): StageFigures {
+    this.stop();
     return {
       wallMs: Math.round(performance.now() - this.startedMs),
-      cpuMs: Math.round(this.cpuMicroseconds / 1000),
+      // Small stages take less than a millisecond; whole ones would add up to nothing.
+      cpuMs: Math.round(this.cpuMicroseconds) / 1000,
       bytesIn: this.bytesIn,
       bytesOut: this.bytesOut,
       calls: 1,

@@ -1,6 +1,7 @@
 // Stage 7, upload: one pack, create-only and checksummed; then its memory is free.
 import { Context } from "@temporalio/activity";
 import { BackupError } from "../src/domain/errors.ts";
+import { beatWhile } from "./heartbeat.ts";
 import type { Bench } from "./bench.ts";
 import type { BatchKey, UploadedBatch } from "./contract.ts";
 import { Stopwatch } from "./stopwatch.ts";
@@ -8,7 +9,7 @@ import { Stopwatch } from "./stopwatch.ts";
 export async function uploadBatch(bench: Bench, key: BatchKey): Promise<UploadedBatch> {
   const session = bench.session(key);
   const batch = session.batch(key.batch);
-  const watch = new Stopwatch();
+  const watch = new Stopwatch("shared");
   const { content } = batch;
   if (content.state === "stored") {
     return { packName: content.packName, packBytes: content.packBytes, figures: watch.figures() };
@@ -17,12 +18,13 @@ export async function uploadBatch(bench: Bench, key: BatchKey): Promise<Uploaded
     throw new BackupError("Internal", `Batch ${key.batch} was to be uploaded before it was sealed.`);
   const { pack } = content;
   const packBytes = pack.bytes.length;
-  const context = Context.current();
-  const beating = setInterval(() => context.heartbeat({ batch: key.batch, bytes: packBytes }), 1_000);
   try {
-    await session.parts.vault.storePack(pack, context.cancellationSignal);
+    await beatWhile(
+      () => ({ batch: key.batch, bytes: packBytes }),
+      () => session.parts.vault.storePack(pack, Context.current().cancellationSignal),
+    );
   } finally {
-    clearInterval(beating);
+    watch.stop();
   }
   session.learnPack(pack.name, packBytes, pack.entries);
   batch.content = { state: "stored", packName: pack.name, packBytes };

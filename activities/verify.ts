@@ -6,7 +6,9 @@ import type { ProofLevel } from "../src/domain/backup-request.ts";
 import type { Repository } from "../src/repository/repository.ts";
 import type { JobLedger } from "../src/ports/job-ledger.ts";
 import { verifyContent } from "../src/repository/verify-content.ts";
-import { verifyIntegrity } from "../src/repository/verify-integrity.ts";
+import { verifyIntegrity, type Problem } from "../src/repository/verify-integrity.ts";
+import type { Manifest } from "../src/repository/manifest.ts";
+import { beatWhile } from "./heartbeat.ts";
 import type { SessionKey, Verification } from "./contract.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
@@ -21,18 +23,17 @@ export async function verifyBackup(
   ledger: JobLedger,
   { key, sequence, proof }: VerifyInput,
 ): Promise<Verification> {
-  const watch = new Stopwatch();
+  const watch = new Stopwatch("shared");
   const startedAt = new Date();
   const context = Context.current();
   let seen = { bytes: 0 };
-  const beating = setInterval(() => context.heartbeat({ stage: "verify", ...seen }), 1_000);
   const onProgress = (progress: { bytes: number }): void => {
     context.cancellationSignal.throwIfAborted();
     seen = progress;
   };
-  try {
+  const prove = async (): Promise<Verification> => {
     const vault = await repository.openVault(key.organizationId);
-    const result =
+    const { objects, bytes, problems } =
       proof === "content"
         ? await proveContent(vault, sequence, onProgress)
         : await proveIntegrity(repository, key.organizationId, vault, onProgress);
@@ -41,23 +42,22 @@ export async function verifyBackup(
       organizationId: key.organizationId,
       level: proof,
       startedAt,
-      ...result,
+      objects,
+      bytes,
+      problems,
     });
-    const [first] = result.problems;
+    const [first] = problems;
     if (first !== undefined) {
       throw new BackupError(
         "BackupUnproven",
-        `${result.problems.length} objects of the backup could not be proven, the first: ${first.key} (${first.code}).`,
-        {
-          problems: result.problems.length,
-        },
+        `${problems.length} objects of the backup could not be proven, the first: ${first.key} (${first.code}).`,
+        { problems: problems.length },
       );
     }
-    watch.bytesIn = result.bytes;
+    watch.bytesIn = bytes;
     return { problems: 0, figures: watch.figures() };
-  } finally {
-    clearInterval(beating);
-  }
+  };
+  return await beatWhile(() => ({ stage: "verify", ...seen }), prove).finally(() => watch.stop());
 }
 
 type Vault = Awaited<ReturnType<Repository["openVault"]>>;
@@ -65,7 +65,15 @@ type Vault = Awaited<ReturnType<Repository["openVault"]>>;
 async function proveContent(vault: Vault, sequence: number, onProgress: (progress: { bytes: number }) => void) {
   const { manifest } = await vault.readManifest(sequence);
   const { segments, bytes, problems } = await verifyContent(vault, manifest, onProgress);
-  return { objects: segments, bytes, problems };
+  return { objects: segments, bytes, problems: problems.map((problem) => withoutPath(manifest, problem)) };
+}
+
+/** A file's path is personal data: history and the control tables get its place in the manifest instead. */
+function withoutPath({ media }: Manifest, problem: Problem): Problem {
+  const place = media.files.findIndex((file) => file.path === problem.key);
+  if (place < 0) return problem;
+  const key = `file ${place + 1} of ${media.files.length}`;
+  return { key, code: problem.code, message: `${key} could not be proven` };
 }
 
 async function proveIntegrity(

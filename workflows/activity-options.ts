@@ -8,12 +8,13 @@ import type {
   SnapshotActivities,
 } from "../activities/contract.ts";
 import { nonRetryableCodes } from "../src/domain/errors.ts";
+import { workerShutdown } from "./failures.ts";
 import { taskQueues } from "../src/domain/backup-request.ts";
 
 const nonRetryableErrorTypes = [...nonRetryableCodes];
 
 /** Local: a task each would cost a small backup a third of its time. They only touch the control tables. */
-export const control = proxyLocalActivities<ControlActivities>({
+export const control = proxyLocalActivities<Pick<ControlActivities, "authorizeBackup" | "readPolicy">>({
   startToCloseTimeout: "20s",
   retry: {
     initialInterval: "200ms",
@@ -36,12 +37,22 @@ export const queued = proxyActivities<QueuedActivities>({
   },
 });
 
-/** Compensation keeps trying for a day: what it cleans up must not be forgotten because the store was down. */
-export const compensation = proxyActivities<Pick<QueuedActivities, "rollBackBackup">>({
+/**
+ * Cleaning up is tried for ten minutes: with the store down for longer, people must still learn that the backup failed.
+ * What is left then costs room and nothing else.
+ */
+export const compensation = proxyActivities<Pick<QueuedActivities, "findSealedBackup" | "rollBackUploads">>({
   startToCloseTimeout: "10m",
   heartbeatTimeout: "30s",
+  scheduleToCloseTimeout: "10m",
+  retry: { initialInterval: "500ms", backoffCoefficient: 2, maximumInterval: "30s", nonRetryableErrorTypes },
+});
+
+/** Closing a job keeps trying for a day: how a run ended must not be forgotten because the control tables were down. */
+export const closing = proxyLocalActivities<Pick<ControlActivities, "reportBackup" | "closeFailedBackup">>({
+  startToCloseTimeout: "20s",
   scheduleToCloseTimeout: "24h",
-  retry: { initialInterval: "1s", backoffCoefficient: 2, maximumInterval: "5m" },
+  retry: { initialInterval: "200ms", backoffCoefficient: 2, maximumInterval: "1m", nonRetryableErrorTypes },
 });
 
 /** One attempt: a second hold would be another snapshot, and that is for the workflow to decide. */
@@ -67,7 +78,8 @@ export function onBench(benchQueue: string): ActivityInterfaceFor<BenchActivitie
       backoffCoefficient: 2,
       maximumInterval: "20s",
       maximumAttempts: 8,
-      nonRetryableErrorTypes,
+      // Neither passes by asking the same bench again.
+      nonRetryableErrorTypes: [...nonRetryableErrorTypes, "SequenceTaken", workerShutdown],
     },
   });
 }

@@ -7,7 +7,7 @@ const noFigures: StageFigures = { wallMs: 0, cpuMs: 0, bytesIn: 0, bytesOut: 0, 
 export function addFigures(a: StageFigures = noFigures, b: StageFigures = noFigures): StageFigures {
   return {
     wallMs: a.wallMs + b.wallMs,
-    cpuMs: a.cpuMs + b.cpuMs,
+    cpuMs: Math.round((a.cpuMs + b.cpuMs) * 1000) / 1000,
     bytesIn: a.bytesIn + b.bytesIn,
     bytesOut: a.bytesOut + b.bytesOut,
     calls: a.calls + b.calls,
@@ -26,6 +26,7 @@ export class ProgressTracker {
   private tablesDone = 0;
   private filesDone = 0;
   private filesTotal = 0;
+  private everythingCollected = false;
   private readonly startedMs: number;
 
   constructor(startedMs: number) {
@@ -35,6 +36,10 @@ export class ProgressTracker {
   /** A new snapshot is a new count: rows of an abandoned attempt are not in the backup. */
   begin(snapshot: SnapshotReady): void {
     this.snapshot = snapshot;
+    this.stage = "snapshot";
+    this.everythingCollected = false;
+    this.add("plan", snapshot.plan);
+    this.add("snapshot", snapshot.snapshot);
     this.rows = this.rawBytes = this.reusedBytes = this.tablesDone = this.filesDone = this.filesTotal = 0;
   }
 
@@ -52,6 +57,16 @@ export class ProgressTracker {
     this.add("collect", batch.collect);
     if (batch.media.calls > 0) this.add("media", batch.media);
     this.stage = batch.filesTotal > 0 && batch.tablesDone === this.snapshot?.tables ? "media" : "collect";
+  }
+
+  /** While rows are still read, reading is the stage that people wait for. */
+  entered(stage: BackupStage): void {
+    if (this.everythingCollected) this.stage = stage;
+  }
+
+  allCollected(): void {
+    this.everythingCollected = true;
+    this.stage = "compress";
   }
 
   current(nowMs: number): BackupProgress {
@@ -80,7 +95,10 @@ export class ProgressTracker {
     const places: Partial<Record<BackupStage, number>> = {
       authorize: 0,
       plan: 2,
-      snapshot: 3,
+      snapshot: 4,
+      compress: 85,
+      encrypt: 86,
+      upload: 87,
       seal: 88,
       verify: 90,
       retain: 98,

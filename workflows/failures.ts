@@ -8,6 +8,9 @@ function causes(error: unknown): unknown[] {
   return chain;
 }
 
+/** The type that Temporal gives to an activity which its stopping worker ended. */
+export const workerShutdown = "WorkerShutdown";
+
 /** A retry on the same snapshot can't help; a new snapshot can. */
 const lossCodes: readonly string[] = [
   "SnapshotLost",
@@ -15,6 +18,8 @@ const lossCodes: readonly string[] = [
   "SnapshotBlocked",
   "SchemaChanging",
   "SourceUnreachable",
+  "SequenceTaken",
+  "TemporalUnreachable",
 ] satisfies ErrorCode[];
 
 /** Passing faults of the store end a hold that has not begun; later ones are retried where they happen. */
@@ -26,17 +31,26 @@ export function needsNewSnapshot(error: unknown, holdHadBegun: boolean): boolean
     if (cause instanceof TimeoutFailure) return true;
     if (!(cause instanceof ApplicationFailure)) return false;
     const type = cause.type ?? "";
-    return lossCodes.includes(type) || (!holdHadBegun && openingCodes.includes(type));
+    return type === workerShutdown || lossCodes.includes(type) || (!holdHadBegun && openingCodes.includes(type));
   });
 }
 
-export function describeFailure(error: unknown): { code: ErrorCode; message: string } {
+export const timedOut = (error: unknown): boolean => causes(error).some((cause) => cause instanceof TimeoutFailure);
+
+/** `sequence`: of the manifest, when the run had written it before it failed. */
+export function describeFailure(error: unknown, sequence: number | null = null): { code: ErrorCode; message: string } {
+  const { code, message } = nameFailure(error);
+  if (sequence === null) return { code, message };
+  return { code, message: `Backup ${sequence} is stored, but the run did not end well. ${message}` };
+}
+
+function nameFailure(error: unknown): { code: ErrorCode; message: string } {
   if (isCancellation(error))
     return { code: "Cancelled", message: "The backup was cancelled; nothing of it is listed." };
   for (const cause of causes(error)) {
     if (cause instanceof ApplicationFailure && isErrorCode(cause.type))
       return { code: cause.type, message: cause.message };
-    if (cause instanceof TimeoutFailure) {
+    if (cause instanceof TimeoutFailure || (cause instanceof ApplicationFailure && cause.type === workerShutdown)) {
       return { code: "SnapshotLost", message: "A worker stopped answering, and no other could take over in time." };
     }
   }

@@ -1,10 +1,16 @@
 // What a policy's Temporal Schedule starts. The backup is a child under the organization's fixed id: when one is already
 // running (from another policy, the CLI or the facade), this run is skipped, and says so.
 import { WorkflowExecutionAlreadyStartedError } from "@temporalio/common";
-import { executeChild } from "@temporalio/workflow";
-import { backupWorkflowId, type BackupOutcome, type BackupRequest } from "../src/domain/backup-request.ts";
+import { executeChild, ParentClosePolicy } from "@temporalio/workflow";
+import {
+  backupPriority,
+  backupWorkflowId,
+  type BackupOutcome,
+  type BackupRequest,
+} from "../src/domain/backup-request.ts";
 import { control } from "./activity-options.ts";
 import { backupOrganization } from "./backup-organization.ts";
+import { searchAttributesOf } from "./search-attributes.ts";
 
 export type PolicyRun = { ran: true; outcome: BackupOutcome } | { ran: false; reason: string };
 
@@ -23,6 +29,10 @@ export async function runBackupPolicy(input: { policyId: string; organizationId:
       workflowId: backupWorkflowId(input.organizationId),
       args: [request],
       staticSummary: `backup of ${input.organizationId} by policy`,
+      typedSearchAttributes: searchAttributesOf(request),
+      priority: backupPriority(request),
+      // Also when the policy's run is ended by force, the backup gets to clean up after itself.
+      parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
     });
     return { ran: true, outcome };
   } catch (error) {

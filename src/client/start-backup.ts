@@ -8,7 +8,13 @@ import {
   WorkflowIdConflictPolicy,
 } from "@temporalio/client";
 import { ActivityFailure, ApplicationFailure, CancelledFailure } from "@temporalio/common";
-import { backupWorkflowId, taskQueues, type BackupOutcome, type BackupRequest } from "../domain/backup-request.ts";
+import {
+  backupPriority,
+  backupWorkflowId,
+  taskQueues,
+  type BackupOutcome,
+  type BackupRequest,
+} from "../domain/backup-request.ts";
 import { BackupError, isErrorCode } from "../domain/errors.ts";
 import type { BackupProgress } from "../domain/progress.ts";
 import { searchAttributesOf } from "./search-attributes.ts";
@@ -26,25 +32,28 @@ export async function requestBackup(
 ): Promise<StartedBackup> {
   const request: BackupRequest = { policyId: null, dataSets: null, proof: "content", ...asked };
   const workflowId = backupWorkflowId(request.organizationId);
-  const handle = client.workflow.getHandle(workflowId);
-  try {
-    const started = await client.workflow.start("backupOrganization", {
-      workflowId,
-      taskQueue: taskQueues.control,
-      workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
-      args: [request],
-      staticSummary: `backup of ${request.organizationId} (${request.trigger})`,
-      typedSearchAttributes: searchAttributesOf({
-        organizationId: request.organizationId,
-        policyId: request.policyId,
-        operation: "backup",
-      }),
-    });
-    return { backupId: started.firstExecutionRunId, workflowId, joined: false };
-  } catch (error) {
-    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
-    const { runId } = await handle.describe();
-    return { backupId: runId, workflowId, joined: true };
+  for (;;) {
+    try {
+      const started = await client.workflow.start("backupOrganization", {
+        workflowId,
+        taskQueue: taskQueues.control,
+        workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
+        args: [request],
+        staticSummary: `backup of ${request.organizationId} (${request.trigger})`,
+        priority: backupPriority(request),
+        typedSearchAttributes: searchAttributesOf({
+          organizationId: request.organizationId,
+          policyId: request.policyId,
+          operation: "backup",
+        }),
+      });
+      return { backupId: started.firstExecutionRunId, workflowId, joined: false };
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      const { runId, status } = await client.workflow.getHandle(workflowId).describe();
+      // It may have ended meanwhile: then there is nothing to join, and this request gets its own run.
+      if (status.name === "RUNNING") return { backupId: runId, workflowId, joined: true };
+    }
   }
 }
 

@@ -90,18 +90,21 @@ export function createJobLedger(database: ControlDatabase): JobLedger {
       );
     },
 
-    async failJob({ jobId, organizationId, code, message, fencingToken, stages }) {
+    async failJob({ jobId, organizationId, code, message, stages, sealed }) {
       await database.query(
-        `WITH released AS (DELETE FROM backup.backup_leases WHERE organization_id = $2 AND fencing_token = $3)
-         UPDATE backup.backup_jobs SET status = $4, finished_at = now(), error_code = $5, error_message = $6, stages = $7 WHERE id = $1`,
+        `WITH released AS (DELETE FROM backup.backup_leases WHERE organization_id = $2 AND holder = $1)
+         UPDATE backup.backup_jobs SET status = $3, finished_at = now(), error_code = $4, error_message = $5, stages = $6,
+           sequence = $7, manifest_hash = $8
+         WHERE id = $1`,
         [
           jobId,
           organizationId,
-          fencingToken,
           code === "Cancelled" ? "cancelled" : "failed",
           code,
           message,
           JSON.stringify(stages),
+          sealed?.sequence ?? null,
+          sealed?.manifestHash ?? null,
         ],
       );
     },

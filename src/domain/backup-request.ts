@@ -41,6 +41,15 @@ export interface BackupOutcome {
   readonly stages: Readonly<Partial<Record<BackupStage, StageFigures>>>;
 }
 
+/**
+ * Fair between organizations, and whoever waits for a backup goes before the night's schedule. Activities inherit it.
+ * Priority 1 is kept for restores.
+ */
+export const backupPriority = ({ organizationId, trigger }: Pick<BackupRequest, "organizationId" | "trigger">) => ({
+  priorityKey: trigger === "schedule" ? 4 : 2,
+  fairnessKey: organizationId.slice(0, 64),
+});
+
 export const backupWorkflowId = (organizationId: string): string => `backup/${organizationId}`;
 
 /**

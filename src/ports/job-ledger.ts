@@ -16,17 +16,18 @@ export interface JobLedger {
   /** @throws OrganizationBusy when the lease is not this token's any more. Also extends it. */
   assertLease(lease: { organizationId: string; fencingToken: number }): Promise<void>;
   completeJob(input: { outcome: BackupOutcome; manifestHash: string; fencingToken: number }): Promise<void>;
-  /** Safe to call for a job that was never opened. */
+  /** Closes the job and gives its lease back, whichever token that has. Safe to call for a job that was never opened. */
   failJob(input: {
     jobId: string;
     organizationId: string;
     code: ErrorCode;
     message: string;
-    fencingToken: number | null;
     stages: BackupOutcome["stages"];
+    /** Set when the manifest was written before the run failed. */
+    sealed: { readonly sequence: number; readonly manifestHash: string } | null;
   }): Promise<void>;
   readPolicyRequest(policyId: string): Promise<Pick<BackupRequest, "dataSets" | "proof"> | null>;
-  /** The newest manifest that a finished job wrote; to notice one that was taken away from the store. */
+  /** The newest manifest that a job wrote; to notice one that was taken away from the store. */
   latestManifest(organizationId: string): Promise<{ sequence: number; hash: string } | null>;
   recordVerification(input: {
     jobId: string;

@@ -7,7 +7,13 @@
 // A stop lets running activities learn of it, waits `graceMs`, and leaves the rest to Temporal: another worker takes over.
 import { hostname } from "node:os";
 import { randomBytes } from "node:crypto";
-import { NativeConnection, Runtime, Worker, type WorkflowBundle } from "@temporalio/worker";
+import {
+  NativeConnection,
+  Runtime,
+  Worker,
+  type ActivityInterceptorsFactory,
+  type WorkflowBundle,
+} from "@temporalio/worker";
 import { Bench } from "../../activities/bench.ts";
 import type { ActivityDependencies } from "../../activities/dependencies.ts";
 import { createBenchActivities, createControlActivities, createHoldingActivities } from "../../activities/index.ts";
@@ -24,6 +30,10 @@ export interface WorkerOptions {
   /** Raw and sealed bytes of batches in memory, all organizations together. */
   readonly benchBytes?: number;
   readonly graceMs?: number;
+  /** Run around every activity: measurements, and the tests' points of failure. */
+  readonly activityInterceptors?: readonly ActivityInterceptorsFactory[];
+  /** Workflow runs kept in memory between tasks; 0 replays each from its history. */
+  readonly maxCachedWorkflows?: number;
 }
 
 export interface RunningWorker {
@@ -57,15 +67,16 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     shutdownForceTime: graceMs + 5_000,
     // Cancellation reaches an activity with its next heartbeat: the default would let a cancelled run hold its snapshot
     // for 12 seconds.
-    maxHeartbeatThrottleInterval: "1s",
-  } as const;
+    maxHeartbeatThrottleInterval: "1s" as const,
+    interceptors: { activity: [...(options.activityInterceptors ?? [])] },
+  };
   const workers = await Promise.all([
     Worker.create({
       ...common,
       taskQueue: taskQueues.control,
       workflowBundle,
       activities: createControlActivities(dependencies),
-      maxCachedWorkflows: 200,
+      maxCachedWorkflows: options.maxCachedWorkflows ?? 200,
       maxConcurrentActivityTaskExecutions: 8,
     }),
     Worker.create({

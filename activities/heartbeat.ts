@@ -1,0 +1,16 @@
+// Heartbeats: an activity that shows no sign of life for 15 seconds counts as lost with its worker, and a cancel reaches it
+// only in the answer to one. So everything that may wait beats, from its first moment on.
+import { Context } from "@temporalio/activity";
+
+const everyMs = 1_000;
+
+export async function beatWhile<T>(details: () => Record<string, unknown>, run: () => Promise<T>): Promise<T> {
+  const context = Context.current();
+  context.heartbeat(details());
+  const beating = setInterval(() => context.heartbeat(details()), everyMs);
+  try {
+    return await run();
+  } finally {
+    clearInterval(beating);
+  }
+}

@@ -1,0 +1,171 @@
+// A whole backup system for a test, on the real servers: a database with sample weddings (the control tables beside them),
+// a Temporal namespace of its own, a repository in a folder, photos, and workers in this process or in others.
+import { randomBytes } from "node:crypto";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ActivityInterceptorsFactory } from "@temporalio/worker";
+import { createFilesystemStore } from "../../src/adapters/object-store/filesystem.ts";
+import { createFolderMediaSource } from "../../src/adapters/media-source/folder.ts";
+import { createPostgresSource } from "../../src/adapters/postgres/postgres-source.ts";
+import { connectClient, type ConnectedClient } from "../../src/client/connect.ts";
+import { ensureSearchAttributes } from "../../src/client/search-attributes.ts";
+import { followBackup, requestBackup, type StartedBackup } from "../../src/client/start-backup.ts";
+import { loadCatalogue } from "../../src/config/load-catalogue.ts";
+import { openControlDatabase, type ControlDatabase } from "../../src/control/control-database.ts";
+import { createJobLedger } from "../../src/control/job-ledger.ts";
+import { listJobs, type JobRow } from "../../src/control/jobs.ts";
+import { migrateControlTables } from "../../src/control/migrate.ts";
+import type { BackupOutcome, BackupRequest } from "../../src/domain/backup-request.ts";
+import type { Catalogue } from "../../src/domain/catalogue.ts";
+import { cacheFolder } from "../../src/local/cache-folder.ts";
+import type { MediaSource } from "../../src/ports/media-source.ts";
+import type { JobLedger } from "../../src/ports/job-ledger.ts";
+import type { ObjectStore } from "../../src/ports/object-store.ts";
+import type { SourceDatabase } from "../../src/ports/source-database.ts";
+import { createOrOpenRepository, type Repository } from "../../src/repository/repository.ts";
+import { createSampleSchema, generateSampleWeddings } from "../../src/samples/generate.ts";
+import { samplePresets, type SampleSize } from "../../src/samples/sample-size.ts";
+import { loadWorkflowBundle } from "../../src/worker/bundle-workflows.ts";
+import { startWorker, type RunningWorker } from "../../src/worker/run-worker.ts";
+import { createNamespace } from "./temporal-namespace.ts";
+import { createTestDatabase, type TestDatabase } from "./test-database.ts";
+
+export interface RigOptions {
+  readonly size?: Partial<SampleSize>;
+  /** Servers of the test's own, where it stops them. */
+  readonly temporalAddress?: string;
+  readonly database?: TestDatabase;
+}
+
+export interface WorkerFaults {
+  readonly repository?: Repository;
+  readonly source?: SourceDatabase;
+  readonly ledger?: JobLedger;
+  readonly media?: MediaSource;
+  readonly activityInterceptors?: readonly ActivityInterceptorsFactory[];
+  readonly maxSnapshots?: number;
+  readonly benchBytes?: number;
+  readonly maxCachedWorkflows?: number;
+}
+
+export type BackupRig = Awaited<ReturnType<typeof createBackupRig>>;
+
+export async function createBackupRig(options: RigOptions = {}) {
+  const folder = await mkdtemp(join(tmpdir(), "wedsync-backup-rig-"));
+  await chmod(folder, 0o700);
+  const storeDir = join(folder, "store");
+  const mediaDir = join(folder, "media");
+  const database = options.database ?? (await createTestDatabase());
+  await createSampleSchema(database.url);
+  const { organizationIds } = await generateSampleWeddings({
+    ...samplePresets.test,
+    ...options.size,
+    databaseUrl: database.url,
+    mediaDir,
+    seed: 7,
+  });
+  await migrateControlTables(database.url);
+  const catalogue: Catalogue = await loadCatalogue(null);
+  const key = randomBytes(32).toString("base64");
+  const store: ObjectStore = createFilesystemStore({ rootDir: storeDir });
+  const repository = await createOrOpenRepository(store, key);
+  const source = createPostgresSource({ url: database.url });
+  const media = createFolderMediaSource(mediaDir);
+  const control: ControlDatabase = openControlDatabase(database.url);
+  const temporal = {
+    address: options.temporalAddress ?? process.env["TEST_TEMPORAL_ADDRESS"] ?? "",
+    namespace: `test-${randomBytes(6).toString("hex")}`,
+    apiKey: null,
+    tls: null,
+  };
+  await createNamespace(temporal.address, temporal.namespace);
+  const connected: ConnectedClient = await connectClient(temporal);
+  const { client } = connected;
+  await ensureSearchAttributes(client, temporal.namespace);
+  const workflowBundle = await loadWorkflowBundle(cacheFolder(process.env));
+  const logLines: string[] = [];
+  const workers: RunningWorker[] = [];
+
+  const line = (level: string) => (message: string, fields?: Record<string, unknown>) =>
+    void logLines.push(JSON.stringify({ level, message, ...fields }));
+
+  return {
+    folder,
+    storeDir,
+    mediaDir,
+    database,
+    organizationIds,
+    catalogue,
+    key,
+    store,
+    repository,
+    source,
+    media,
+    control,
+    temporal,
+    client,
+    workflowBundle,
+    /** What the workers of this process logged. */
+    logLines,
+
+    async startWorker(faults: WorkerFaults = {}): Promise<RunningWorker> {
+      const { maxSnapshots, benchBytes, maxCachedWorkflows, activityInterceptors, ...parts } = faults;
+      const dependencies = {
+        source,
+        catalogue,
+        media,
+        repository,
+        ledger: createJobLedger(control),
+        log: { info: line("info"), warn: line("warn"), error: line("error") },
+        toolVersion: "test",
+        ...parts,
+      };
+      const worker = await startWorker({
+        temporal,
+        workflowBundle,
+        dependencies,
+        graceMs: 500,
+        ...(maxSnapshots === undefined ? {} : { maxSnapshots }),
+        ...(benchBytes === undefined ? {} : { benchBytes }),
+        ...(maxCachedWorkflows === undefined ? {} : { maxCachedWorkflows }),
+        ...(activityInterceptors === undefined ? {} : { activityInterceptors }),
+      });
+      workers.push(worker);
+      return worker;
+    },
+
+    request: (organizationId: string, asked: Partial<BackupRequest> = {}): Promise<StartedBackup> =>
+      requestBackup(client, { organizationId, trigger: "cli", requestedBy: "test", ...asked }),
+
+    async backUp(organizationId: string, asked: Partial<BackupRequest> = {}): Promise<BackupOutcome> {
+      return await followBackup(
+        client,
+        await requestBackup(client, { organizationId, trigger: "cli", requestedBy: "test", ...asked }),
+      );
+    },
+
+    async job(id: string): Promise<JobRow> {
+      const [row] = await listJobs(control, { id, limit: 1 });
+      if (row === undefined) throw new Error(`there is no job ${id}`);
+      return row;
+    },
+
+    async packNames(organizationId: string): Promise<string[]> {
+      const names: string[] = [];
+      for await (const { name } of (await repository.openVault(organizationId)).listPacks()) names.push(name);
+      return names;
+    },
+
+    async close(): Promise<void> {
+      await Promise.all(workers.map((worker) => worker.stop().catch(() => {}))); // a test may have stopped it already
+      await connected.close();
+      await control.close();
+      await source.close();
+      await media.close();
+      await store.close();
+      if (options.database === undefined) await database.drop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}

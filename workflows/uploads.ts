@@ -1,0 +1,26 @@
+// Which packs a run may have put into the store. A name is noted before its upload begins: also an upload whose answer got
+// lost, or that was cut off by a cancel, can be found and removed.
+import type { StoredPack } from "../activities/contract.ts";
+
+export class Uploads {
+  private readonly offered = new Set<string>();
+  private readonly stored = new Map<string, StoredPack>();
+
+  offer(packName: string): void {
+    this.offered.add(packName);
+  }
+
+  confirm(pack: StoredPack): void {
+    this.stored.set(pack.packName, pack);
+  }
+
+  /** Certainly there: what they hold is not stored again. */
+  get confirmed(): readonly StoredPack[] {
+    return [...this.stored.values()];
+  }
+
+  /** Perhaps there. */
+  get names(): readonly string[] {
+    return [...this.offered];
+  }
+}
