@@ -1,6 +1,7 @@
 // One attempt of one organization's backup, on the worker that holds its snapshot: the reader, what is stored already,
 // what was collected so far, and the batches on their way to the store.
 import { BackupError } from "../src/domain/errors.ts";
+import type { ForeignRows } from "../src/domain/foreign-rows.ts";
 import type { MediaSource } from "../src/ports/media-source.ts";
 import type { HeldSnapshot, SnapshotReader, SourceDatabase } from "../src/ports/source-database.ts";
 import type { Manifest } from "../src/repository/manifest.ts";
@@ -44,6 +45,7 @@ export class BackupSession {
   readonly expected = new Set<string>();
   /** Counts the CPU of the collect that is at work. */
   watch: Stopwatch | null = null;
+  private foreignRows: Promise<readonly ForeignRows[]> | null = null;
   private countedUnchanged = { rows: 0, bytes: 0 };
   reader: SnapshotReader;
   collector: OrganizationProgress | null = null;
@@ -115,6 +117,23 @@ export class BackupSession {
     if (this.ended.aborted) await reader.close(); // else it would hold the snapshot open for ever
     this.ended.throwIfAborted();
     this.reader = reader;
+  }
+
+  /** Begins with the first table that is read, beside the reading: the holder's connection is idle. */
+  startForeignRows(): void {
+    const { held, organizationId, tables } = this.parts;
+    this.foreignRows ??= held.findForeignRows(organizationId, new Set(tables.map(({ table }) => table)));
+    this.foreignRows.catch(() => {}); // awaited when the backup is sealed
+  }
+
+  /** Where no table was read anew, they are for each table those of the newest manifest that has it. */
+  async findForeignRows(): Promise<readonly ForeignRows[]> {
+    if (this.foreignRows !== null) return await this.foreignRows;
+    const { bases, tables } = this.parts;
+    return tables.flatMap(({ table }) => {
+      const base = bases.find(({ manifest }) => manifest.tables.some((entry) => entry.table === table));
+      return (base?.manifest.foreignRows ?? []).filter((each) => each.table === table);
+    });
   }
 
   releaseSnapshot(): void {

@@ -26,6 +26,7 @@ export async function* collectTable(
     yield null;
     return;
   }
+  session.startForeignRows();
   const { vault, organizationId } = session.parts;
   const segmenter = new RowSegmenter({ seed: vault.cutSeed, keyColumnCount: table.keyColumnCount });
   const take = ({ raw, rows }: { raw: Buffer; rows: number }): RawBatchSegment => {

@@ -68,6 +68,8 @@ export interface SealedBackup {
   readonly manifestHash: string;
   readonly manifestBytes: number;
   readonly missingFiles: number;
+  /** Rows that point at another organization's rows. */
+  readonly foreignRows: number;
   readonly figures: StageFigures;
 }
 

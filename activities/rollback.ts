@@ -49,6 +49,7 @@ export async function findSealedBackup(
         manifestHash: hash,
         manifestBytes: sizeBytes,
         missingFiles: manifest.media.missing.length,
+        foreignRows: (manifest.foreignRows ?? []).reduce((sum, { rows }) => sum + rows, 0),
         figures: noFigures,
       };
     },

@@ -1,5 +1,6 @@
 // Stage 9, seal: builds the manifest and writes it, create-only. From here the backup exists; before it nothing is listed.
 import { BackupError } from "../src/domain/errors.ts";
+import type { ForeignRows } from "../src/domain/foreign-rows.ts";
 import type { JobLedger } from "../src/ports/job-ledger.ts";
 import { formatVersion, type Manifest, type SegmentReference } from "../src/repository/manifest.ts";
 import type { BackupSession } from "./backup-session.ts";
@@ -22,16 +23,18 @@ export async function sealBackup(
   const session = bench.session(key);
   const watch = new Stopwatch("shared");
   const { vault, organizationId } = session.parts;
-  const sealedManifest = await beatWhile(
+  const { sealedManifest, foreignRows } = await beatWhile(
     () => ({ stage: "seal" }),
     async () => {
       // A run whose lease went to another must not write: a prune may have removed packs that it counts on.
       await ledger.assertLease({ organizationId, fencingToken });
+      if (session.sealedManifest === null) await session.reader.assertIntact();
+      const found = await session.findForeignRows();
       session.sealedManifest ??= watch.measure(() =>
-        vault.sealManifest(buildManifest(session, key.backupId, toolVersion)),
+        vault.sealManifest(buildManifest(session, key.backupId, toolVersion, found)),
       );
       await vault.storeManifest(session.sealedManifest);
-      return session.sealedManifest;
+      return { sealedManifest: session.sealedManifest, foreignRows: found };
     },
   ).finally(() => watch.stop());
   session.releaseSnapshot();
@@ -41,6 +44,7 @@ export async function sealBackup(
     manifestHash: sealedManifest.hash,
     manifestBytes: sealedManifest.bytes.length,
     missingFiles: session.collector?.missing.length ?? 0,
+    foreignRows: foreignRows.reduce((sum, { rows }) => sum + rows, 0),
     figures: watch.figures(),
   };
 }
@@ -50,7 +54,12 @@ function nextSequence({ parts: { bases, remembered } }: BackupSession): number {
   return Math.max(bases[0]?.manifest.sequence ?? 0, remembered?.sequence ?? 0) + 1;
 }
 
-function buildManifest(session: BackupSession, backupId: string, toolVersion: string): Manifest {
+function buildManifest(
+  session: BackupSession,
+  backupId: string,
+  toolVersion: string,
+  foreignRows: readonly ForeignRows[],
+): Manifest {
   const { held, bases, remembered, organizationId, dataSets } = session.parts;
   const { collector } = session;
   if (collector === null) throw new BackupError("Internal", "The session has no collector.");
@@ -116,6 +125,7 @@ function buildManifest(session: BackupSession, backupId: string, toolVersion: st
     media: { files, missing: collector.missing.map(({ path, table }) => ({ path, table })) },
     packs: packs.entries,
     complete: collector.missing.length === 0,
+    foreignRows: [...foreignRows],
     ...(dataSets === null ? {} : { dataSets: [...dataSets] }),
   };
 }

@@ -157,7 +157,7 @@ async function closeFailed(
 
 function describeOutcome(
   { backupId, request, progress }: BackupRun,
-  { sequence, missingFiles }: SealedBackup,
+  { sequence, missingFiles, foreignRows }: SealedBackup,
   ended: { proof: ProofLevel; sealedAfterMs: number; durationMs: number },
 ): BackupOutcome {
   const { rows, rawBytes, reusedBytes, storedBytes, restarts, stages } = progress;
@@ -174,6 +174,7 @@ function describeOutcome(
     tables: tablesDone,
     files: filesDone,
     missingFiles,
+    foreignRows,
     restarts,
     stages,
     ...ended,

@@ -20,5 +20,9 @@ export function renderDetails(request: BackupRequest, progress: BackupProgress, 
   if (progress.restarts > 0) lines.push(`- started again from a new snapshot: ${progress.restarts} times`);
   if (outcome && outcome.missingFiles > 0)
     lines.push(`- **files named by rows but missing at the source: ${outcome.missingFiles}**`);
+  if (outcome && outcome.foreignRows > 0)
+    lines.push(
+      `- **rows that point at another organization's: ${outcome.foreignRows}** (the manifest names their tables)`,
+    );
   return lines.join("\n");
 }

@@ -77,6 +77,10 @@ export async function runShow(session: Session, backup: string, options: { organ
       `moment ${manifest.snapshot.takenAt} (LSN ${manifest.snapshot.lsn ?? "unknown"}), ${manifest.complete ? "complete" : `INCOMPLETE: ${media.missing.length} files were missing`}`,
       table(["table", "data set", "rows", "size", "segments", "checksum"], rows),
       `${summary.files} files, ${bytes(summary.fileBytes)}; ${manifest.packs.length} packs, ${bytes(manifest.packs.reduce((sum, pack) => sum + pack.sizeBytes, 0))}`,
+      ...(manifest.foreignRows ?? []).map(
+        (each) =>
+          `${number(each.rows)} rows of ${each.table} point at rows of ${each.parent} that are another organization's (${each.key})`,
+      ),
       ...summary.notStored.map((each) => `not stored: ${each.table} (${each.role}: ${each.reason})`),
     ].join("\n");
   });

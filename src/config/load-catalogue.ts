@@ -5,7 +5,7 @@ import { z } from "zod";
 import type { Catalogue } from "../domain/catalogue.ts";
 import { BackupError } from "../domain/errors.ts";
 
-const tableName = z.string().regex(/^[^.]+\..+$/, "must be written as schema.table");
+const tableName = z.string().regex(/^[^.]+\.[^]+$/, "must be written as schema.table");
 const declared = z.array(z.strictObject({ table: tableName, reason: z.string().min(1) })).default([]);
 
 const catalogueSchema = z.strictObject({

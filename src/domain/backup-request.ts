@@ -33,6 +33,8 @@ export interface BackupOutcome {
   readonly tables: number;
   readonly files: number;
   readonly missingFiles: number;
+  /** Rows that point at another organization's rows; the manifest names their tables. */
+  readonly foreignRows: number;
   /** From the start of the run to the committed manifest. */
   readonly sealedAfterMs: number;
   readonly durationMs: number;

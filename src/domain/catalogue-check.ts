@@ -24,11 +24,17 @@ export function checkCatalogue(schema: SchemaDescription, catalogue: Catalogue):
     }
   };
 
+  for (const name of catalogue.schemas)
+    if (name.includes(".")) invalid(`schema ${name}: the names of schemas with a dot can't be told from tables`);
   needColumn(catalogue.root.table, catalogue.root.key, "root");
   if (catalogue.organizationName !== undefined)
     needColumn(catalogue.root.table, catalogue.organizationName, "organization name");
   for (const { name, tables: names } of catalogue.dataSets)
-    for (const table of names) needTable(table, `data set ${name}`);
+    for (const table of names) {
+      const parent = needTable(table, `data set ${name}`) ? tables.get(table)?.partitionOf : null;
+      if (parent && tables.has(parent))
+        invalid(`data set ${name}: ${table} is a partition of ${parent}; name that instead`);
+    }
   for (const [table, column] of Object.entries(catalogue.organizationColumns))
     needColumn(table, column, "organization column");
   for (const { table, column } of catalogue.media) needColumn(table, column, "media");

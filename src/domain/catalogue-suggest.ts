@@ -2,8 +2,9 @@
 import type { Catalogue } from "./catalogue.ts";
 import { BackupError } from "./errors.ts";
 import type { SchemaDescription, TableDescription, TableName } from "./schema.ts";
+import { findMemberships, isNotNull, ownTables, type Membership } from "./memberships.ts";
 import { splitTable } from "./sql-quoting.ts";
-import { findMemberships } from "./tenant-closure.ts";
+import { holdsLargeObject } from "./tenant-closure.ts";
 
 export interface SuggestedCatalogue {
   readonly catalogue: Catalogue;
@@ -16,7 +17,7 @@ export function suggestCatalogue(
   rootTable: TableName,
   schemas: readonly string[],
 ): SuggestedCatalogue {
-  const tables = schema.tables.filter((table) => table.partitionOf === null);
+  const tables = ownTables(schema, schemas);
   const root = tables.find((table) => table.name === rootTable);
   if (root === undefined)
     throw new BackupError("CatalogueTableMissing", `The database has no table ${rootTable}; write it as schema.table.`);
@@ -25,6 +26,7 @@ export function suggestCatalogue(
     throw new BackupError("CatalogueInvalid", `${rootTable} needs a primary key of one column to be the root.`);
 
   const notes: string[] = [];
+  const foreign = schema.tables.filter((table) => table.kind === "foreign");
   const draft: Catalogue = {
     version: 1,
     name: splitTable(rootTable).name,
@@ -35,19 +37,30 @@ export function suggestCatalogue(
     polymorphic: [],
     media: [],
     references: [],
-    exclusions: [],
-    omittedColumns: [],
+    exclusions: foreign.map(({ name }) => ({ table: name, reason: "suggested: its rows lie in another server" })),
+    omittedColumns: tables.flatMap(suggestOmitted),
   };
   const memberships = findMemberships(tables, draft);
   const members = tables.filter((table) => memberships.has(table.name));
   const others = tables.filter((table) => !memberships.has(table.name));
-  for (const table of others) notes.push(describeOther(table));
-  for (const table of members) notes.push(...mediaHints(table));
+  for (const table of others) if (table.kind !== "foreign") notes.push(describeOther(table));
+  for (const table of members) {
+    notes.push(...membershipHints(table, memberships.get(table.name) as Membership, root), ...mediaHints(table));
+  }
+  for (const { name, partitionOf } of foreign)
+    notes.push(
+      partitionOf === null
+        ? `${name}: a foreign table; its rows lie in another server and are in no backup`
+        : `${name}: a partition of ${partitionOf} in another server; detach it, or exclude ${partitionOf}`,
+    );
+  for (const { table, column } of draft.omittedColumns)
+    notes.push(`${table}.${column}: holds numbers of large objects; neither they nor their content are in a backup`);
   return {
     catalogue: {
       ...draft,
       dataSets: groupByParent(members, root),
       references: others
+        .filter((table) => table.kind !== "foreign")
         .filter((table) =>
           members.some((member) => member.foreignKeys.some((each) => each.referencedTable === table.name)),
         )
@@ -60,7 +73,34 @@ export function suggestCatalogue(
   };
 }
 
-/** A column of the root key's type, named like the root, without a foreign key. */
+/** A backup that has the number of a large object, and not the object, is refused; so these are left out, and named. */
+function suggestOmitted({ name, columns, primaryKey }: TableDescription): Catalogue["omittedColumns"] {
+  return columns
+    .filter((column) => holdsLargeObject(column.type) && !primaryKey.includes(column.name))
+    .map((column) => ({ table: name, column: column.name, reason: "suggested: numbers of large objects" }));
+}
+
+/** What the keys tell, but not for sure. */
+function membershipHints(table: TableDescription, membership: Membership, root: TableDescription): string[] {
+  const toRoot = table.foreignKeys.filter((key) => key.referencedTable === root.name && table.name !== root.name);
+  const hints: string[] = [];
+  if (toRoot.length > 1)
+    hints.push(`${table.name}: several keys lead to ${root.name}; its rows are taken ${membership.reason}`);
+  if (membership.role !== "root" && !isCertain(table, membership))
+    hints.push(
+      `${table.name}: belongs ${membership.reason}; these may be NULL, and a row in which all are NULL is in no backup`,
+    );
+  return hints;
+}
+
+function isCertain(table: TableDescription, { organizationColumn, parents }: Membership): boolean {
+  if (organizationColumn !== null) return isNotNull(table, organizationColumn);
+  return table.foreignKeys.some(
+    (key) => parents.includes(key.referencedTable) && key.columns.every((name) => isNotNull(table, name)),
+  );
+}
+
+/** A column of the root key's type, named like the root or like others' keys to it, without a foreign key. */
 function guessOrganizationColumns(
   tables: readonly TableDescription[],
   root: TableDescription,
@@ -68,10 +108,17 @@ function guessOrganizationColumns(
 ): Record<TableName, string> {
   const singular = splitTable(root.name).name.replace(/ies$/, "y").replace(/s$/, "");
   const keyType = root.columns.find((column) => column.name === root.primaryKey[0])?.type;
+  const names = new Set([`${singular}_id`, `${singular}Id`]);
+  for (const table of tables) {
+    for (const key of table.foreignKeys) {
+      const column = key.columns[key.referencedColumns.indexOf(root.primaryKey[0] as string)];
+      if (key.referencedTable === root.name && table.name !== root.name && column !== undefined) names.add(column);
+    }
+  }
   const guessed: Record<TableName, string> = {};
   for (const table of tables) {
     if (table.name === root.name || table.foreignKeys.some((key) => key.referencedTable === root.name)) continue;
-    const column = table.columns.find((each) => each.name === `${singular}_id` && each.type === keyType);
+    const column = table.columns.find((each) => names.has(each.name) && each.type === keyType);
     if (column === undefined) continue;
     guessed[table.name] = column.name;
     notes.push(
@@ -155,7 +202,7 @@ export function writeCatalogue(catalogue: Catalogue, notes: readonly string[]): 
       : `${title}:\n${entries.map((entry) => `  - ${JSON.stringify(entry)}`).join("\n")}`;
   return `${[
     `# Suggested from the foreign keys. Check every line; then: wedsync-backup catalogue check`,
-    ...notes.map((note) => `# look at: ${note}`),
+    ...notes.map((note) => `# look at: ${note.replaceAll(/\s+/g, " ")}`), // a name may hold line breaks
     `version: ${version}`,
     `name: ${JSON.stringify(name)}`,
     `schemas: ${JSON.stringify(schemas)}`,

@@ -72,11 +72,21 @@ export interface ClosureTable extends TableClassification {
   readonly estimatedBytes: number;
 }
 
+/** A foreign key by which an organization's rows could point at another's. */
+export interface ForeignRowCheck {
+  readonly table: TableName;
+  readonly key: string;
+  readonly parent: TableName;
+  /** A bigint: how many rows of the organization do; $1 = organization. */
+  readonly countSql: string;
+}
+
 export interface TenantClosure {
   readonly catalogue: Catalogue;
   /** In backup order: by data set priority, then parents first. */
   readonly tables: readonly ClosureTable[];
   readonly classifications: readonly TableClassification[];
+  readonly foreignRowChecks: readonly ForeignRowCheck[];
   /** SELECT DISTINCT of the media paths that the organization's rows name, $1 = organization; null without media. */
   readonly mediaSql: readonly { readonly table: TableName; readonly column: string; readonly sql: string }[];
 }

@@ -22,16 +22,21 @@ export interface ForeignKey {
   readonly columns: readonly string[];
   readonly referencedTable: TableName;
   readonly referencedColumns: readonly string[];
+  /** How parent = child is asked, for each column; absent where it is the plain "=" of Postgres itself. */
+  readonly operators?: readonly string[];
   /** pg_get_constraintdef(). */
   readonly definition: string;
 }
 
 export interface TableDescription {
   readonly name: TableName;
-  readonly kind: "table" | "partitioned";
+  /** "foreign": its rows lie in another server, out of any snapshot's reach. */
+  readonly kind: "table" | "partitioned" | "foreign";
   /** For a partition: its parent. Partitions hold no batch of their own; the parent's COPY reads them. */
   readonly partitionOf: TableName | null;
-  /** "PARTITION BY …" of a partitioned table, "FOR VALUES …" of a partition; else null. */
+  /** Old-style inheritance: its parents, in order. Absent where it has none. */
+  readonly inherits?: readonly TableName[];
+  /** "PARTITION BY …" of a partitioned table, "FOR VALUES …" of a partition, one after the other of both; else null. */
   readonly partitionClause: string | null;
   readonly columns: readonly ColumnDescription[];
   /** Column names; empty when the table has no primary key. */

@@ -21,10 +21,15 @@ export function splitTable(table: TableName): { schema: string; name: string } {
   return { schema: table.slice(0, dot), name: table.slice(dot + 1) };
 }
 
-/** As an escape string, so that it means the same whatever standard_conforming_strings says. */
+/** As an escape string, so that it means the same whatever standard_conforming_strings says; "$" as above. */
 export function quoteLiteral(value: string): string {
   if (value.includes("\0")) throw new BackupError("OrganizationInvalid", "A value can't hold a NUL character.");
-  return `E'${value.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
+  return `E'${value.replaceAll("\\", "\\\\").replaceAll("'", "''").replaceAll("$", "\\x24")}'`;
+}
+
+/** A type as format_type() prints it, in SQL that has placeholders. */
+export function quoteType(type: string): string {
+  return type.replaceAll(/"(?:[^"]|"")*"/g, (quoted) => quoteIdentifier(quoted.slice(1, -1).replaceAll('""', '"')));
 }
 
 /** rowsSql and the like with their one placeholder filled in. */

@@ -74,6 +74,7 @@ export function planRecoveryDdl(schema: SchemaDescription, stored: readonly Stor
     before,
     after: [
       ...plan.tables.flatMap((table) => plan.addConstraints(table)),
+      ...plan.tables.flatMap((table) => plan.inherit(table)),
       ...plan.tables.flatMap(addIndexes),
       ...sequences.flatMap(finishSequence),
     ],
@@ -90,16 +91,10 @@ class Plan {
   readonly leftOut: string[] = [];
   private readonly byName: ReadonlyMap<TableName, TableDescription>;
   private readonly stored: ReadonlyMap<TableName, ReadonlySet<string>>;
-  private readonly unbounded: ReadonlySet<TableName>;
 
   constructor(schema: SchemaDescription, stored: readonly StoredTable[]) {
     this.byName = new Map(schema.tables.map((table) => [table.name, table]));
     this.stored = new Map(stored.map(({ table, columns }) => [table, new Set(columns)]));
-    // A description may know how a partition is divided further, but not what part of its parent it is.
-    const unbounded = schema.tables.filter(
-      (table) => table.partitionOf !== null && table.kind === "partitioned" && !hasBounds(table),
-    );
-    this.unbounded = new Set(unbounded.map((table) => this.lineage(table).at(-1)?.name ?? table.name));
     this.tables = schema.tables
       .filter((table) => this.isMade(table))
       .map((table) => ({ table, depth: this.lineage(table).length }))
@@ -114,14 +109,9 @@ class Plan {
       const sql = `CREATE TABLE ${name} PARTITION OF ${quoteTable(table.partitionOf)} ${table.partitionClause ?? "DEFAULT"}`;
       return [step(subject, sql, "fail"), ...this.ownDefaults(table)];
     }
-    const partitioned = table.kind === "partitioned" && !this.unbounded.has(table.name);
-    if (table.kind === "partitioned" && !partitioned)
-      this.leftOut.push(
-        `partitions of ${table.name}: the bounds of a divided partition are not in the backup; its rows come back in one table`,
-      );
     const write = (withDefaults: boolean): string => {
       const columns = table.columns.map((column) => `  ${this.describeColumn(table, column, sequences, withDefaults)}`);
-      return `CREATE TABLE ${name} (\n${columns.join(",\n")}\n)${partitioned ? ` ${table.partitionClause ?? ""}` : ""}`;
+      return `CREATE TABLE ${name} (\n${columns.join(",\n")}\n)${table.kind === "partitioned" ? ` ${table.partitionClause ?? ""}` : ""}`;
     };
     const hasDefaults = table.columns.some(
       (column) => column.generated === null && column.identity === null && column.defaultSql !== null,
@@ -159,6 +149,18 @@ class Plan {
     }
     this.leftOut.push(`${subject}: ${key.referencedTable} is not part of the backup`);
     return [];
+  }
+
+  /** After the constraints, which a child must have before it may inherit. */
+  inherit(table: TableDescription): DdlStep[] {
+    return (table.inherits ?? []).flatMap((parent) => {
+      const subject = `inheritance of ${table.name} from ${parent}`;
+      const target = this.byName.get(parent);
+      if (target !== undefined && this.isMade(target))
+        return [step(subject, `ALTER TABLE ${quoteTable(table.name)} INHERIT ${quoteTable(parent)}`, "leave out")];
+      this.leftOut.push(`${subject}: ${parent} is not part of the backup`);
+      return [];
+    });
   }
 
   noteRowSecurity(): void {
@@ -214,7 +216,7 @@ class Plan {
 
   private isMade(table: TableDescription): boolean {
     const root = this.lineage(table).at(-1)?.name ?? table.name;
-    return this.stored.has(root) && !(table.partitionOf !== null && this.unbounded.has(root));
+    return this.stored.has(root);
   }
 
   /** The table, its parent, and so on to the one that is no partition. */
@@ -225,8 +227,6 @@ class Plan {
 }
 
 const kindOrder = { p: 0, u: 1, x: 2, c: 3 } as const;
-
-const hasBounds = (table: TableDescription): boolean => /^(FOR VALUES|DEFAULT)/.test(table.partitionClause ?? "");
 
 function identityOptions(
   table: TableDescription,

@@ -1,5 +1,6 @@
 // The live Postgres that is protected. Read-only: nothing here writes to it.
 import type { TenantClosure } from "../domain/catalogue.ts";
+import type { ForeignRows } from "../domain/foreign-rows.ts";
 import type { SchemaDescription } from "../domain/schema.ts";
 
 /** Names one exported snapshot and the moment that it shows. */
@@ -27,6 +28,11 @@ export interface SnapshotReader {
   copyRows(sql: string, organizationId: string): AsyncIterable<Buffer>;
   /** Small results only; every value arrives as the text that Postgres sent, or null. */
   query(sql: string, parameters: readonly string[]): Promise<readonly Readonly<Record<string, string | null>>[]>;
+  /**
+   * Call it when everything is read, and believe nothing before: a table that was truncated or rewritten since the
+   * snapshot reads as one without rows, and no error. @throws SnapshotLost naming it.
+   */
+  assertIntact(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -39,6 +45,8 @@ export interface HeldSnapshot {
   readonly lost: Promise<string>;
   /** How many sessions wait behind this snapshot's locks right now. */
   countBlockedSessions(): Promise<number>;
+  /** Rows of the organization that point at rows of another, by foreign keys between `among`. */
+  findForeignRows(organizationId: string, among: ReadonlySet<string>): Promise<readonly ForeignRows[]>;
   release(): Promise<void>;
 }
 

@@ -5,6 +5,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
 import { BackupError } from "../domain/errors.ts";
+import { fromTable } from "../domain/membership-sql.ts";
 import { quoteIdentifier, quoteTable } from "../domain/sql-quoting.ts";
 import { planRecoveryDdl, type DdlStep } from "../domain/table-ddl.ts";
 import type { Manifest, TableEntry } from "../repository/manifest.ts";
@@ -74,7 +75,7 @@ export async function recoverToDatabase({
     await setSearchPath(target, []); // rows are compared as they were read
     for (const table of manifest.tables) {
       report("proof", table.table);
-      await proveTable(target, vault, table);
+      await proveTable(target, vault, manifest, table);
     }
     await target.execute("COMMIT", "committing");
     if (manifest.media.files.length > 0)
@@ -120,10 +121,17 @@ async function loadTable(
 }
 
 /** The rows as the database now gives them are, byte for byte and whatever their order, the ones that were backed up. */
-async function proveTable(target: TargetDatabase, vault: OrganizationVault, table: TableEntry): Promise<void> {
+async function proveTable(
+  target: TargetDatabase,
+  vault: OrganizationVault,
+  { schema }: Manifest,
+  table: TableEntry,
+): Promise<void> {
   const proof = new RowSegmenter({ seed: vault.cutSeed, keyColumnCount: table.keyColumnCount });
   const columns = table.columns.map(quoteIdentifier).join(", ");
-  const source = target.client.query(copyTo(`COPY (SELECT ${columns} FROM ${quoteTable(table.table)}) TO STDOUT`));
+  const described = schema.tables.find(({ name }) => name === table.table);
+  const from = described === undefined ? quoteTable(table.table) : fromTable(described);
+  const source = target.client.query(copyTo(`COPY (SELECT ${columns} FROM ${from}) TO STDOUT`));
   try {
     for await (const chunk of source as AsyncIterable<Buffer>) proof.push(chunk);
   } catch (error) {

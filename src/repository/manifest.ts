@@ -85,6 +85,10 @@ export const manifestSchema = z.strictObject({
   /** Every pack that a segment reference points into. Also in the object's clear header, for keyless verification. */
   packs: z.array(z.strictObject({ name: hex(32), sizeBytes: count })),
   complete: z.boolean(),
+  /** Rows that point at another organization's, by foreign key: these keys can't be made again from this backup alone. */
+  foreignRows: z
+    .array(z.strictObject({ table: z.string(), key: z.string(), parent: z.string(), rows: count }))
+    .optional(),
   /** Present when the backup was asked for some data sets only; absent = all of them. */
   dataSets: z.array(z.string()).optional(),
 });

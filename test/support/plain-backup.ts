@@ -49,6 +49,7 @@ export async function makePlainBackup(options: PlainBackupOptions): Promise<Mani
         }
       }
       await packs.flush();
+      await reader.assertIntact();
       const latest = await vault.latestManifest();
       const { name, lsn, takenAt, systemIdentifier, timeline, databaseName, serverVersion, oldestTransaction } =
         held.reference;
@@ -71,6 +72,9 @@ export async function makePlainBackup(options: PlainBackupOptions): Promise<Mani
         media: { files, missing },
         packs: packs.names,
         complete: missing.length === 0,
+        foreignRows: [
+          ...(await held.findForeignRows(organizationId, new Set(held.closure.tables.map((each) => each.table)))),
+        ],
       };
       await vault.storeManifest(vault.sealManifest(manifest));
       return manifest;

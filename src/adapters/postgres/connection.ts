@@ -12,7 +12,11 @@ const settings = `
   SET row_security = off; SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;
   SET synchronize_seqscans = off; SET max_parallel_workers_per_gather = 0; SET jit = off;
   SET lock_timeout = 0; SET default_transaction_read_only = on;
-  SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings WHERE name IN ('transaction_timeout', 'idle_session_timeout');`;
+  SET standard_conforming_strings = on; SET escape_string_warning = off; SET lc_monetary = 'C'; SET array_nulls = on;
+  SET quote_all_identifiers = off; SET gin_fuzzy_search_limit = 0;
+  SELECT set_config(name, CASE setting WHEN 'on' THEN 'off' ELSE '0' END, false) FROM pg_catalog.pg_settings
+  WHERE name IN ('transaction_timeout', 'idle_session_timeout')
+    OR name IN ('zero_damaged_pages', 'ignore_checksum_failure', 'ignore_system_indexes') AND setting = 'on';`;
 
 export interface SourceConnection {
   readonly client: Client;

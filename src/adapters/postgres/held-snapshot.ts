@@ -3,6 +3,7 @@
 import { canonicalSchema } from "../../domain/canonical-schema.ts";
 import type { TenantClosure } from "../../domain/catalogue.ts";
 import { BackupError } from "../../domain/errors.ts";
+import { readForeignRows, writeForeignRowsSql } from "../../domain/foreign-rows.ts";
 import type { SchemaDescription } from "../../domain/schema.ts";
 import { quoteTable } from "../../domain/sql-quoting.ts";
 import type { HeldSnapshot, SnapshotReference } from "../../ports/source-database.ts";
@@ -11,6 +12,7 @@ import { mapPostgresError } from "./map-error.ts";
 import { readSchema } from "./read-schema.ts";
 
 const maxTries = 5;
+const undefinedTable = "42P01";
 
 interface HoldOptions {
   readonly url: string;
@@ -18,6 +20,8 @@ interface HoldOptions {
   readonly lockTimeoutMs: number;
   readonly schemas: readonly string[];
   readonly classify: (schema: SchemaDescription) => TenantClosure;
+  /** What the schema was last time: a guess that saves reading it twice, and is always checked under the locks. */
+  readonly lastSchema: { guess: SchemaDescription | null };
   /** Counts sessions that wait behind this backend, on a connection of its own. */
   readonly countBlocked: (backend: string) => Promise<number>;
 }
@@ -42,15 +46,23 @@ export async function holdSnapshot(options: HoldOptions): Promise<HeldSnapshot> 
 /** Null when the schema changed between reading and locking it. */
 async function tryHold(connection: SourceConnection, options: HoldOptions): Promise<HeldSnapshot | null> {
   const { client } = connection;
-  const before = await readSchema(client, options.schemas);
+  const before = options.lastSchema.guess ?? (await readSchema(client, options.schemas));
+  options.lastSchema.guess = null;
   const closure = options.classify(before);
   const tables = closure.tables.map(({ table }) => quoteTable(table)).join(", ");
-  await client.query(
-    `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = ${options.lockTimeoutMs}; ` +
-      `LOCK TABLE ${tables} IN ACCESS SHARE MODE; SET LOCAL lock_timeout = 0`,
-  );
+  try {
+    await client.query(
+      `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = ${options.lockTimeoutMs}; ` +
+        `LOCK TABLE ${tables} IN ACCESS SHARE MODE; SET LOCAL lock_timeout = 0`,
+    );
+  } catch (error) {
+    if ((error as { code?: string }).code !== undefinedTable) throw error;
+    await client.query("ROLLBACK");
+    return null;
+  }
   const reference = await exportSnapshot(connection);
   const schema = await readSchema(client, options.schemas);
+  options.lastSchema.guess = schema;
   if (canonicalSchema(schema) !== canonicalSchema(before)) {
     await client.query("ROLLBACK");
     return null;
@@ -62,6 +74,16 @@ async function tryHold(connection: SourceConnection, options: HoldOptions): Prom
     closure,
     lost: connection.lost,
     countBlockedSessions: () => options.countBlocked(backend),
+    async findForeignRows(organizationId, among) {
+      const checks = closure.foreignRowChecks.filter(({ table, parent }) => among.has(table) && among.has(parent));
+      const sql = writeForeignRowsSql(checks);
+      if (sql === null) return [];
+      try {
+        return readForeignRows(checks, (await client.query<Record<string, string>>(sql, [organizationId])).rows);
+      } catch (error) {
+        throw mapPostgresError(error, "looking for rows that point at other organizations");
+      }
+    },
     release: () => connection.close(),
   };
 }

@@ -2,6 +2,7 @@
 // settings, map-error names what goes wrong. Nothing here writes.
 import { Pool } from "pg";
 import { quoteIdentifier, quoteTable } from "../../domain/sql-quoting.ts";
+import type { SchemaDescription } from "../../domain/schema.ts";
 import type { SourceDatabase } from "../../ports/source-database.ts";
 import { openConnection } from "./connection.ts";
 import { holdSnapshot } from "./held-snapshot.ts";
@@ -27,6 +28,13 @@ export function createPostgresSource({
     max: 1,
     idleTimeoutMillis: 10_000,
   });
+  const lastSchemas = new Map<string, { guess: SchemaDescription | null }>();
+  const rememberSchema = (schemas: readonly string[]): { guess: SchemaDescription | null } => {
+    const key = JSON.stringify(schemas);
+    const known = lastSchemas.get(key) ?? { guess: null };
+    lastSchemas.set(key, known);
+    return known;
+  };
   watchers.on("error", () => {}); // an idle connection that ends is replaced when it is needed again
 
   return {
@@ -46,6 +54,7 @@ export function createPostgresSource({
         lockTimeoutMs,
         schemas,
         classify,
+        lastSchema: rememberSchema(schemas),
         async countBlocked(backend) {
           const sql =
             "SELECT count(*)::int AS blocked FROM pg_stat_activity WHERE $1::int = ANY (pg_blocking_pids(pid))";

@@ -1,11 +1,23 @@
-// A reader of an exported snapshot: its own connection and transaction. It takes no locks of its own: the holder's ACCESS
-// SHARE locks keep the tables from being truncated or rewritten for as long as the snapshot can be imported.
+// A reader of an exported snapshot: its own connection and transaction. The holder's ACCESS SHARE locks keep the tables
+// from being truncated or rewritten; should the holder die, a reader reads on, and assertIntact tells whether it may.
 import type { Submittable } from "pg";
+import { BackupError } from "../../domain/errors.ts";
 import { fillOrganization } from "../../domain/sql-quoting.ts";
 import type { SnapshotReader, SnapshotReference } from "../../ports/source-database.ts";
 import { openConnection, type SourceConnection } from "./connection.ts";
 import { CopyOut } from "./copy-out.ts";
 import { mapPostgresError } from "./map-error.ts";
+
+/**
+ * Of the tables that this transaction has read, and so holds a lock on: pg_class as the snapshot sees it against the file
+ * that is read now. The lock stays until the end, so an answer once given stays true.
+ */
+const rewrittenSql = `
+  SELECT n.nspname || '.' || c.relname AS name
+  FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND c.relkind = 'r' AND c.relfilenode <> 0 AND pg_relation_filenode(c.oid) IS DISTINCT FROM c.relfilenode
+  ORDER BY 1`;
 
 export async function importSnapshot(
   url: string,
@@ -53,6 +65,16 @@ class PostgresSnapshotReader implements SnapshotReader {
     } catch (error) {
       throw mapPostgresError(error, "reading from the snapshot");
     }
+  }
+
+  async assertIntact(): Promise<void> {
+    const tables = (await this.query(rewrittenSql, [])).map((row) => row["name"] ?? "");
+    if (tables.length === 0) return;
+    throw new BackupError(
+      "SnapshotLost",
+      `Truncated or rewritten while the snapshot was read: ${tables.join(", ")}. A new snapshot is needed.`,
+      { tables },
+    );
   }
 
   async close(): Promise<void> {
