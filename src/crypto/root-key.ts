@@ -43,7 +43,8 @@ const deriveBits = promisify(pbkdf2);
 export async function deriveRootKey(key: KeyText, derivation: KeyDerivation): Promise<Buffer> {
   if (key.kind === "bytes") return key.bytes;
   const { salt, iterations } = derivation;
-  if (iterations < leastIterations || iterations > mostIterations || Buffer.from(salt, "base64").length < 16) {
+  const isBounded = Number.isInteger(iterations) && iterations >= leastIterations && iterations <= mostIterations;
+  if (!isBounded || Buffer.from(salt, "base64").length < 16) {
     throw new BackupError("ObjectCorrupt", "The repository's key derivation is outside the bounds of its format.");
   }
   const name = hkdf(Buffer.from(key.text), Buffer.from(salt, "base64"), `cache ${iterations}`, 32).toString("hex");

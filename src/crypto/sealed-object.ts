@@ -13,7 +13,8 @@ export const headerBytes = 76;
 export const macBytes = 32;
 /** Frame number, length and final flag before the ciphertext; the tag behind it. */
 export const frameOverheadBytes = 8 + 16;
-export const maxFrameBytes = 1 << 30;
+/** Postgres gives no row of 1 GiB; zstd adds a little to what it can't shrink. */
+export const maxFrameBytes = 1088 * 1024 * 1024;
 const magic = Buffer.from("WSB1");
 const kinds: Record<ObjectKind, number> = { pack: 1, manifest: 2 };
 const finalBit = 0x8000_0000;
@@ -71,6 +72,8 @@ export class ObjectSealer {
   ) {
     this.keys = keys;
     this.place = place;
+    if (frameSizes.some((size) => size + frameOverheadBytes > maxFrameBytes))
+      throw new BackupError("BackupTooLarge", `A row or file part is too large: a frame holds ${maxFrameBytes} bytes.`);
     const framesBytes = frameSizes.reduce((sum, size) => sum + size + frameOverheadBytes, 0);
     this.bytes = Buffer.allocUnsafe(headerBytes + clear.length + framesBytes + trailerBytes + macBytes);
     const header = this.bytes.subarray(0, headerBytes);
@@ -89,6 +92,8 @@ export class ObjectSealer {
   /** @returns where the frame lies in the object. */
   frame(plain: Uint8Array, isFinal: boolean): { offset: number; length: number } {
     const offset = this.at;
+    if (offset + plain.length + frameOverheadBytes > this.bytes.length - macBytes)
+      throw new BackupError("Internal", "A frame is larger than planned.");
     const number = this.number++;
     this.bytes.writeUInt32BE(number, offset);
     this.bytes.writeUInt32BE((plain.length | (isFinal ? finalBit : 0)) >>> 0, offset + 4);
@@ -125,8 +130,8 @@ export function isIntact(verificationKey: Buffer, place: ObjectPlace, bytes: Buf
   return timingSafeEqual(objectMac(verificationKey, place, bytes), bytes.subarray(-macBytes));
 }
 
-export const corrupt = (place: ObjectPlace, what: string): BackupError =>
-  new BackupError("ObjectCorrupt", `${place.objectKey}: ${what}`, { object: place.objectKey });
+export const corrupt = (place: ObjectPlace, what: string, cause?: unknown): BackupError =>
+  new BackupError("ObjectCorrupt", `${place.objectKey}: ${what}`, { object: place.objectKey }, { cause });
 
 /** The clear part that follows the header; checked as far as its own sizes go. `bytes` may be the object's beginning. */
 export function readClear(place: ObjectPlace, bytes: Buffer): Buffer {
@@ -165,7 +170,8 @@ export class ObjectOpener {
 
   /** One whole frame. @throws ObjectCorrupt unless it is authentic, of this object, and (where asked) of this number. */
   frame(bytes: Buffer, expected: { number?: number; isFinal: boolean }): Buffer {
-    if (bytes.length < frameOverheadBytes) throw corrupt(this.place, "a frame is cut short");
+    if (bytes.length < frameOverheadBytes || bytes.length > maxFrameBytes)
+      throw corrupt(this.place, "a frame is cut short or too long");
     const number = bytes.readUInt32BE(0);
     const word = bytes.readUInt32BE(4);
     const isFinal = word >= finalBit;
@@ -183,12 +189,7 @@ export class ObjectOpener {
     try {
       decipher.final();
     } catch (error) {
-      throw new BackupError(
-        "ObjectCorrupt",
-        `${this.place.objectKey}: a frame is not authentic`,
-        { object: this.place.objectKey },
-        { cause: error },
-      );
+      throw corrupt(this.place, "a frame is not authentic", error);
     }
     return plain;
   }

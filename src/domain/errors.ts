@@ -48,6 +48,18 @@ export const errorTable = {
   ),
   ChecksumMismatch: kind(true, 502, 75, "Bytes changed on the way to or from the object store."),
   FormatUnsupported: kind(false, 500, 1, "The repository or object needs a newer version of this product."),
+  BackupTooLarge: kind(
+    false,
+    500,
+    1,
+    "A row, file, pack or manifest is beyond a limit of the stored format; nothing was written.",
+  ),
+  KeyRotationUnfinished: kind(
+    true,
+    503,
+    75,
+    "The root key is being rotated, or a rotation did not end; reading works, backups wait until it is done.",
+  ),
   RepositoryMissing: kind(false, 404, 1, "The bucket holds no repository."),
   RepositoryRolledBack: kind(false, 500, 3, "Manifests that were written are gone, or their chain is broken."),
   SequenceTaken: kind(true, 409, 75, "Another backup of the organization took this manifest sequence first."),

@@ -1,5 +1,7 @@
 // The manifest as a sealed object: a clear, authenticated header that a verifier without the sealing key can read, then
 // the zstd-compressed JSON in frames of up to 1 MiB.
+import { createHash } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import {
   corrupt,
@@ -14,21 +16,28 @@ import {
 import type { OrganizationKeys } from "../crypto/organization-keys.ts";
 import { BackupError } from "../domain/errors.ts";
 import { compressSegment, decompressSegment } from "./compression.ts";
+import { limits } from "./limits.ts";
 import { formatVersion, knownFeatures, manifestSchema, type Manifest } from "./manifest.ts";
-import { createHash } from "node:crypto";
+import { parseJson, parseSealedJson } from "./sealed-json.ts";
 
+const countSchema = z.number().int().nonnegative();
+const hashSchema = z.string().regex(/^[0-9a-f]{64}$/);
+
+/** Keys that are not known are passed over: what a reader must know has a feature's name in the manifest. */
 export const manifestHeaderSchema = z.object({
   sequence: z.number().int().positive(),
   backupId: z.string(),
   createdAt: z.string(),
   complete: z.boolean(),
-  previousManifestHash: z.string().nullable(),
+  previousManifestHash: hashSchema.nullable(),
   /** Bytes of the JSON once decompressed. */
-  jsonBytes: z.number().int().nonnegative(),
-  packs: z.array(z.object({ name: z.string(), sizeBytes: z.number().int().nonnegative() })),
+  jsonBytes: countSchema,
+  packs: z.array(z.object({ name: hashSchema, sizeBytes: countSchema })),
 });
 
-export type ManifestHeader = z.infer<typeof manifestHeaderSchema> & {
+type StatedHeader = z.infer<typeof manifestHeaderSchema>;
+
+export type ManifestHeader = StatedHeader & {
   readonly key: string;
   readonly sizeBytes: number;
 };
@@ -41,16 +50,22 @@ export interface SealedManifest {
 }
 
 const frameBytes = 1024 * 1024;
-/** A manifest of a million segments has some 200 MB; more is not ours. */
-const maxJsonBytes = 512 * 1024 * 1024;
 
+function headerOf(manifest: Manifest, jsonBytes: number): StatedHeader {
+  const { sequence, backupId, createdAt, complete, previousManifestHash, packs } = manifest;
+  return { sequence, backupId, createdAt, complete, previousManifestHash, jsonBytes, packs };
+}
+
+/** @throws BackupTooLarge */
 export function sealManifest(keys: OrganizationKeys, place: ObjectPlace, manifest: Manifest): SealedManifest {
   const json = Buffer.from(JSON.stringify(manifest));
   const compressed = compressSegment(json);
-  const { sequence, backupId, createdAt, complete, previousManifestHash, packs } = manifest;
-  const clear = Buffer.from(
-    JSON.stringify({ sequence, backupId, createdAt, complete, previousManifestHash, jsonBytes: json.length, packs }),
-  );
+  const clear = Buffer.from(JSON.stringify(headerOf(manifest, json.length)));
+  if (json.length > limits.manifestJsonBytes || clear.length + compressed.length > limits.manifestJsonBytes)
+    throw new BackupError(
+      "BackupTooLarge",
+      `A manifest is too large: it has at most ${limits.manifestJsonBytes} bytes.`,
+    );
   const pieces: Buffer[] = [];
   for (let at = 0; at < compressed.length; at += frameBytes) pieces.push(compressed.subarray(at, at + frameBytes));
   const sealer = new ObjectSealer(
@@ -64,28 +79,35 @@ export function sealManifest(keys: OrganizationKeys, place: ObjectPlace, manifes
   return { key: place.objectKey, bytes, hash: createHash("sha256").update(bytes).digest("hex") };
 }
 
+/** What a verifier without the sealing key may know. @throws ObjectCorrupt, ObjectForeign, FormatUnsupported */
+export function openManifestHeader(verificationKey: Buffer, place: ObjectPlace, bytes: Buffer): ManifestHeader {
+  const clear = readClear(place, bytes);
+  if (!isIntact(verificationKey, place, bytes))
+    throw corrupt(place, "it is damaged, in the wrong place, or of another organization or repository");
+  const header = parseSealedJson(place, clear, manifestHeaderSchema);
+  if (header.sequence !== place.sequence) throw corrupt(place, "its header states another number");
+  return { ...header, key: place.objectKey, sizeBytes: bytes.length };
+}
+
 /** @throws ObjectCorrupt, ObjectForeign, FormatUnsupported */
 export function openManifest(keys: OrganizationKeys, place: ObjectPlace, bytes: Buffer): Manifest {
   const clear = readClear(place, bytes);
   const opener = new ObjectOpener(keys, place, bytes.subarray(0, headerBytes), clear);
-  if (!isIntact(keys.verificationKey, place, bytes)) throw corrupt(place, "it is damaged");
+  const header = openManifestHeader(keys.verificationKey, place, bytes);
   const compressed = Buffer.concat([...opener.frames(bytes, headerBytes + clear.length, bytes.length - macBytes)]);
-  const header = manifestHeaderSchema.parse(JSON.parse(clear.toString("utf8")));
-  if (header.jsonBytes > maxJsonBytes) throw corrupt(place, "it states an impossible size");
-  const value = JSON.parse(decompressSegment(compressed, header.jsonBytes).toString("utf8")) as {
-    formatVersion?: unknown;
-    features?: unknown;
-  };
-  refuseUnknown(place, value);
-  const parsed = manifestSchema.safeParse(value);
+  if (header.jsonBytes > limits.manifestJsonBytes) throw corrupt(place, "it states an impossible size");
+  const json = parseJson(place, decompressSegment(compressed, header.jsonBytes));
+  refuseUnknown(place, json);
+  const parsed = manifestSchema.safeParse(json);
   if (!parsed.success) throw corrupt(place, "its content is not of the stated format");
+  const { key: _key, sizeBytes: _sizeBytes, ...stated } = header;
+  if (!isDeepStrictEqual(stated, headerOf(parsed.data, header.jsonBytes)))
+    throw corrupt(place, "its clear header and its content differ");
   return parsed.data;
 }
 
-function refuseUnknown(
-  place: ObjectPlace,
-  { formatVersion: version, features }: { formatVersion?: unknown; features?: unknown },
-): void {
+function refuseUnknown(place: ObjectPlace, value: unknown): void {
+  const { formatVersion: version, features } = Object(value) as { formatVersion?: unknown; features?: unknown };
   const unknown = Array.isArray(features) ? features.filter((feature) => !knownFeatures.includes(String(feature))) : [];
   if (version === formatVersion && unknown.length === 0) return;
   throw new BackupError("FormatUnsupported", `${place.objectKey} needs a newer version of this product; update it.`, {

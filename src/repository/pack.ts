@@ -6,6 +6,7 @@ import {
   corrupt,
   frameOverheadBytes,
   headerBytes,
+  isIntact,
   macBytes,
   maxFrameBytes,
   ObjectOpener,
@@ -14,8 +15,9 @@ import {
   type ObjectPlace,
 } from "../crypto/sealed-object.ts";
 import type { OrganizationKeys } from "../crypto/organization-keys.ts";
-import type { ObjectStore } from "../ports/object-store.ts";
-import type { SegmentReference } from "./manifest.ts";
+import { BackupError } from "../domain/errors.ts";
+import { limits } from "./limits.ts";
+import { parseSealedJson } from "./sealed-json.ts";
 
 export interface CompressedSegment {
   readonly id: string;
@@ -27,7 +29,7 @@ export interface CompressedSegment {
 
 const indexSchema = z.array(
   z.strictObject({
-    id: z.string(),
+    id: z.string().regex(/^[0-9a-f]{64}$/),
     offset: z.number().int().nonnegative(),
     length: z.number().int().positive(),
     rawBytes: z.number().int().nonnegative(),
@@ -48,6 +50,7 @@ export interface SealedPack {
 const trailerBytes = 4;
 const noClear = Buffer.alloc(0);
 
+/** @throws BackupTooLarge */
 export function sealPack(
   keys: OrganizationKeys,
   place: ObjectPlace,
@@ -61,6 +64,8 @@ export function sealPack(
     return entry;
   });
   const index = Buffer.from(JSON.stringify(entries));
+  if (offset + index.length + frameOverheadBytes + trailerBytes + macBytes > limits.packBytes)
+    throw new BackupError("BackupTooLarge", `A pack is too large: it holds at most ${limits.packBytes} bytes.`);
   const sealer = new ObjectSealer(
     keys,
     place,
@@ -77,93 +82,35 @@ export function sealPack(
   return { name: createHash("sha256").update(bytes).digest("hex"), bytes, entries };
 }
 
-const maxCachedOpeners = 1_000;
-
-/** Reads single frames of packs by range; keeps the keys of packs that it has seen. */
-export class PackReader {
-  private readonly store: ObjectStore;
-  private readonly keys: OrganizationKeys;
-  private readonly keyOf: (name: string) => string;
-  private readonly placeOf: (name: string) => ObjectPlace;
-  private readonly openers = new Map<string, Promise<ObjectOpener>>();
-
-  constructor(
-    store: ObjectStore,
-    keys: OrganizationKeys,
-    keyOf: (name: string) => string,
-    placeOf: (name: string) => ObjectPlace,
-  ) {
-    this.store = store;
-    this.keys = keys;
-    this.keyOf = keyOf;
-    this.placeOf = placeOf;
+/**
+ * The index of a whole pack: every byte is proven first, because what is built on the index (a run that was begun again)
+ * is not read back before the next verification.
+ * @throws ObjectCorrupt, ObjectForeign, FormatUnsupported
+ */
+export function readPackIndex(
+  keys: OrganizationKeys,
+  place: ObjectPlace,
+  name: string,
+  bytes: Buffer,
+): readonly PackIndexEntry[] {
+  readClear(place, bytes);
+  if (createHash("sha256").update(bytes).digest("hex") !== name)
+    throw corrupt(place, "its bytes are not the ones that its name states");
+  const opener = new ObjectOpener(keys, place, bytes.subarray(0, headerBytes), noClear);
+  if (!isIntact(keys.verificationKey, place, bytes)) throw corrupt(place, "it is damaged");
+  const trailerAt = bytes.length - macBytes - trailerBytes;
+  const length = trailerAt < headerBytes ? 0 : bytes.readUInt32BE(trailerAt);
+  if (length < frameOverheadBytes || length > Math.min(trailerAt - headerBytes, maxFrameBytes))
+    throw corrupt(place, "its index is damaged");
+  const indexAt = trailerAt - length;
+  const frame = bytes.subarray(indexAt, trailerAt);
+  const number = frame.readUInt32BE(0);
+  const entries = parseSealedJson(place, opener.frame(frame, { number, isFinal: true }), indexSchema);
+  let at = headerBytes;
+  for (const entry of entries) {
+    if (entry.offset !== at) throw corrupt(place, "its index does not fit its frames");
+    at += entry.length;
   }
-
-  /** The compressed bytes of each reference, in the order given; neighbours come by one read. */
-  async readFrames(
-    name: string,
-    references: readonly Pick<SegmentReference, "offset" | "length">[],
-    signal?: AbortSignal,
-  ): Promise<Buffer[]> {
-    const opener = await this.opener(name);
-    const frames: Buffer[] = [];
-    for (let from = 0; from < references.length;) {
-      let to = from + 1;
-      while (to < references.length && endOf(references[to - 1]) === references[to]?.offset) to += 1;
-      const run = references.slice(from, to);
-      const [first] = run;
-      const offset = first?.offset ?? 0;
-      const length = run.reduce((sum, reference) => sum + reference.length, 0);
-      if (offset < headerBytes || length > maxFrameBytes)
-        throw corrupt(this.placeOf(name), "a reference points outside its frames");
-      const bytes = await this.store.read(this.keyOf(name), {
-        range: { offset, length },
-        ...(signal === undefined ? {} : { signal }),
-      });
-      if (bytes.length !== length) throw corrupt(this.placeOf(name), "it is cut short");
-      for (const reference of run) {
-        const at = reference.offset - offset;
-        frames.push(opener.frame(bytes.subarray(at, at + reference.length), { isFinal: false }));
-      }
-      from = to;
-    }
-    return frames;
-  }
-
-  async readIndex(name: string): Promise<readonly PackIndexEntry[]> {
-    const place = this.placeOf(name);
-    const key = this.keyOf(name);
-    const stored = await this.store.stat(key);
-    const least = headerBytes + frameOverheadBytes + trailerBytes + macBytes;
-    if (stored === null || stored.sizeBytes < least) throw corrupt(place, "it is missing or cut short");
-    const trailerAt = stored.sizeBytes - macBytes - trailerBytes;
-    const trailer = await this.store.read(key, { range: { offset: trailerAt, length: trailerBytes } });
-    const length = trailer.readUInt32BE(0);
-    if (length < frameOverheadBytes || length > trailerAt - headerBytes) throw corrupt(place, "its index is damaged");
-    const opener = await this.opener(name);
-    const frame = await this.store.read(key, { range: { offset: trailerAt - length, length } });
-    const text = opener.frame(frame, { isFinal: true }).toString("utf8");
-    return indexSchema.parse(JSON.parse(text)); // authenticated: what does not parse is our own fault
-  }
-
-  private async opener(name: string): Promise<ObjectOpener> {
-    let opening = this.openers.get(name);
-    if (opening === undefined) {
-      opening = this.open(name);
-      this.openers.set(name, opening);
-      opening.catch(() => this.openers.delete(name));
-      if (this.openers.size > maxCachedOpeners) this.openers.delete(this.openers.keys().next().value as string);
-    }
-    return await opening;
-  }
-
-  private async open(name: string): Promise<ObjectOpener> {
-    const place = this.placeOf(name);
-    const header = await this.store.read(this.keyOf(name), { range: { offset: 0, length: headerBytes } });
-    readClear(place, header);
-    return new ObjectOpener(this.keys, place, header, noClear);
-  }
+  if (at !== indexAt || number !== entries.length) throw corrupt(place, "its index does not fit its frames");
+  return entries;
 }
-
-const endOf = (reference: Pick<SegmentReference, "offset" | "length"> | undefined): number =>
-  reference ? reference.offset + reference.length : -1;

@@ -19,8 +19,9 @@ export async function* readTableRows(
     proof.push(raw);
     yield raw;
   }
-  proof.end();
-  if (proof.rows !== table.rows || proof.rawBytes !== table.rawBytes || proof.checksum !== table.checksum) {
+  const isWhole = proof.endsWithRow;
+  if (isWhole) proof.end();
+  if (!isWhole || proof.rows !== table.rows || proof.rawBytes !== table.rawBytes || proof.checksum !== table.checksum) {
     throw new BackupError("RecoverMismatch", `The rows of ${table.table} are not the ones that were backed up.`, {
       table: table.table,
       rows: proof.rows,

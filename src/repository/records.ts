@@ -3,23 +3,36 @@
 import { createHash } from "node:crypto";
 import type { z } from "zod";
 import { BackupError } from "../domain/errors.ts";
+import type { ObjectStore } from "../ports/object-store.ts";
+import { limits } from "./limits.ts";
 
 export function encodeRecord(value: Record<string, unknown>): Buffer {
   const line = JSON.stringify(value);
   return Buffer.from(`${line}\n${createHash("sha256").update(line).digest("hex")}\n`);
 }
 
-/** @throws ObjectCorrupt */
+/** Another process that was first is no error: whoever calls goes on with what is there. */
+export async function createIfAbsent(store: ObjectStore, key: string, bytes: Buffer): Promise<void> {
+  try {
+    await store.create(key, bytes);
+  } catch (error) {
+    if (!(error instanceof BackupError && error.code === "ObjectExists")) throw error;
+  }
+}
+
+/** @throws ObjectCorrupt, FormatUnsupported */
 export function decodeRecord<T>(key: string, bytes: Buffer, schema: z.ZodType<T>): T {
+  const damaged = (cause?: unknown) =>
+    new BackupError("ObjectCorrupt", `${key} is damaged.`, { object: key }, { cause });
+  if (bytes.length > limits.recordBytes) throw damaged();
   const [line = "", sum, end, ...more] = bytes.toString("utf8").split("\n");
   const intact = end === "" && more.length === 0 && sum === createHash("sha256").update(line).digest("hex");
-  if (!intact || !bytes.equals(Buffer.from(`${line}\n${sum}\n`)))
-    throw new BackupError("ObjectCorrupt", `${key} is damaged.`, { object: key });
+  if (!intact || !bytes.equals(Buffer.from(`${line}\n${sum}\n`))) throw damaged();
   let value: unknown;
   try {
     value = JSON.parse(line);
   } catch (error) {
-    throw new BackupError("ObjectCorrupt", `${key} is damaged.`, { object: key }, { cause: error });
+    throw damaged(error);
   }
   const parsed = schema.safeParse(value);
   if (!parsed.success)

@@ -1,6 +1,7 @@
 // Cuts a table's COPY text into segments on row boundaries, where a keyed hash of the row's primary key says so, and sums
 // an order-independent checksum of the rows on the way. Rules: FORMAT.md, "Segments". The bytes are never parsed further.
 import { readFileSync } from "node:fs";
+import { BackupError } from "../domain/errors.ts";
 
 export interface RawSegment {
   /** Whole rows with their newlines; owns its bytes. */
@@ -44,6 +45,8 @@ const module = new WebAssembly.Module(readFileSync(new URL("./row-scan.wasm", im
 /** Instances hold 10 MiB each; a finished table's is used again. */
 const idle: RowScan[] = [];
 const pageBytes = 65_536;
+/** Postgres itself gives no row of 1 GiB. A chunk may hold the end of one and more; positions stay below 2^31. */
+const maxRowBytes = 1024 * 1024 * 1024;
 /** The scan looks at 16 bytes at a time and may look beyond the end. */
 const slackBytes = 16;
 
@@ -86,10 +89,14 @@ export class RowSegmenter {
     return segments;
   }
 
-  /** The rest. @throws RangeError when the text does not end with a whole row. */
+  /** Whether what was pushed so far ends with a newline, or is empty. */
+  get endsWithRow(): boolean {
+    return this.finished || (this.scan.rowStart.value as number) === this.filled;
+  }
+
+  /** The rest. @throws SourceRejected when the text does not end with a whole row. */
   end(): RawSegment[] {
-    if ((this.scan.rowStart.value as number) !== this.filled)
-      throw new RangeError("COPY text ended in the middle of a row");
+    if (!this.endsWithRow) throw new BackupError("SourceRejected", "The COPY text ended in the middle of a row.");
     const segments = (this.scan.segmentRows.value as number) > 0 ? [this.take(this.filled)] : [];
     this.sum = this.scan.checksum.value as bigint;
     this.finished = true;
@@ -108,6 +115,8 @@ export class RowSegmenter {
   }
 
   private makeRoom(bytes: number): void {
+    if (this.filled - (this.scan.rowStart.value as number) + bytes > maxRowBytes)
+      throw new BackupError("BackupTooLarge", `A row is too large: it has at most ${maxRowBytes} bytes.`);
     if (this.filled + bytes + slackBytes <= this.scan.memory.buffer.byteLength) return;
     const start = this.scan.segmentStart.value as number;
     if (start > 0) {

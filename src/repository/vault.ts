@@ -1,20 +1,24 @@
 // One organization's part of the repository: packs of sealed segments, and manifests.
 import { createHash } from "node:crypto";
-import { isIntact, readClear, type ObjectPlace } from "../crypto/sealed-object.ts";
+import type { ObjectPlace } from "../crypto/sealed-object.ts";
 import { hmac, type OrganizationKeys } from "../crypto/organization-keys.ts";
 import { BackupError } from "../domain/errors.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import { decompressSegment } from "./compression.ts";
+import { limits, readBounded } from "./limits.ts";
 import type { Manifest, SegmentReference } from "./manifest.ts";
 import {
   openManifest,
+  openManifestHeader,
   sealManifest,
   type ManifestHeader,
   type SealedManifest,
-  manifestHeaderSchema,
 } from "./manifest-object.ts";
-import { manifestKey, manifestsPrefix, organizationPrefix, packKey } from "./names.ts";
-import { PackReader, sealPack, type CompressedSegment, type PackIndexEntry, type SealedPack } from "./pack.ts";
+import { isDamage } from "./damage.ts";
+import { manifestKey, manifestsPrefix, packKey, packsPrefix, parseManifestName } from "./names.ts";
+import { readPackIndex, sealPack, type CompressedSegment, type PackIndexEntry, type SealedPack } from "./pack.ts";
+import { PackReader } from "./pack-reader.ts";
+import { formatVerificationKey } from "./verification-key.ts";
 
 export type { CompressedSegment, ManifestHeader, PackIndexEntry, SealedManifest, SealedPack };
 
@@ -46,7 +50,11 @@ export interface OrganizationVault {
   readSegments(packName: string, references: readonly SegmentReference[], signal?: AbortSignal): Promise<Buffer[]>;
   listPacks(): AsyncIterable<{ name: string; sizeBytes: number; modifiedAt: Date }>;
   deletePacks(names: readonly string[]): Promise<void>;
-  listManifests(): Promise<readonly ManifestHeader[]>;
+  /**
+   * Oldest first. A damaged one ends the listing by its error, unless `onDamaged` takes it: so that whole backups can
+   * still be found beside it.
+   */
+  listManifests(options?: { onDamaged?: (error: BackupError) => void }): Promise<readonly ManifestHeader[]>;
   readManifest(sequence: number): Promise<ReadManifest>;
   latestManifest(): Promise<ReadManifest | null>;
   sealManifest(manifest: Manifest): SealedManifest;
@@ -65,11 +73,11 @@ export function createVault(parts: VaultParts): OrganizationVault {
     ...(sequence === undefined ? {} : { sequence }),
   });
   const packPlace = (name: string): ObjectPlace => place("pack", packKey(organizationId, name));
-  const packs = new PackReader(store, keys, (name) => packKey(organizationId, name), packPlace);
+  const packs = new PackReader(store, keys, packPlace);
 
   async function readManifest(sequence: number): Promise<ReadManifest> {
     const objectKey = manifestKey(organizationId, sequence);
-    const bytes = await store.read(objectKey);
+    const bytes = await readBounded(store, objectKey, limits.manifestBytes);
     const manifest = openManifest(keys, place("manifest", objectKey, sequence), bytes);
     if (manifest.organizationId !== organizationId || manifest.sequence !== sequence) {
       throw new BackupError("ObjectForeign", `${objectKey} holds the manifest of another backup.`, {
@@ -80,25 +88,16 @@ export function createVault(parts: VaultParts): OrganizationVault {
   }
 
   async function readHeader(objectKey: string, sequence: number): Promise<ManifestHeader> {
-    const bytes = await store.read(objectKey);
-    const where = place("manifest", objectKey, sequence);
-    const clear = readClear(where, bytes);
-    if (!isIntact(keys.verificationKey, where, bytes)) {
-      throw new BackupError("ObjectCorrupt", `${objectKey} is damaged or in the wrong place.`, { object: objectKey });
-    }
-    return {
-      ...manifestHeaderSchema.parse(JSON.parse(clear.toString("utf8"))),
-      key: objectKey,
-      sizeBytes: bytes.length,
-    };
+    const bytes = await readBounded(store, objectKey, limits.manifestBytes);
+    return openManifestHeader(keys.verificationKey, place("manifest", objectKey, sequence), bytes);
   }
 
   async function listSequences(): Promise<{ key: string; sequence: number }[]> {
     const found: { key: string; sequence: number }[] = [];
     const prefix = manifestsPrefix(organizationId);
     for await (const { key } of store.list(prefix)) {
-      const name = key.slice(prefix.length);
-      if (/^\d{10}$/.test(name)) found.push({ key, sequence: Number(name) });
+      const sequence = parseManifestName(key.slice(prefix.length));
+      if (sequence !== null) found.push({ key, sequence });
     }
     return found;
   }
@@ -113,12 +112,25 @@ export function createVault(parts: VaultParts): OrganizationVault {
         await store.create(packKey(organizationId, pack.name), pack.bytes, signal === undefined ? {} : { signal });
         return "stored";
       } catch (error) {
-        // The name is the hash of the content: what is there is this pack, from an attempt whose answer got lost.
-        if (error instanceof BackupError && error.code === "ObjectExists") return "present";
-        throw error;
+        // An attempt whose answer got lost; but what a manifest will count on is looked at, not assumed.
+        if (!(error instanceof BackupError && error.code === "ObjectExists")) throw error;
+        const objectKey = packKey(organizationId, pack.name);
+        if ((await readBounded(store, objectKey, limits.packBytes)).equals(pack.bytes)) return "present";
+        throw new BackupError(
+          "ObjectCorrupt",
+          `${objectKey} exists and holds other bytes than its name states. Remove it.`,
+          { object: objectKey },
+          { cause: error },
+        );
       }
     },
-    readPackIndex: (name) => packs.readIndex(name),
+    readPackIndex: async (name) =>
+      readPackIndex(
+        keys,
+        packPlace(name),
+        name,
+        await readBounded(store, packKey(organizationId, name), limits.packBytes),
+      ),
     async readSegment(packName, reference, signal) {
       const [raw] = await this.readSegments(packName, [reference], signal);
       return raw as Buffer;
@@ -132,20 +144,28 @@ export function createVault(parts: VaultParts): OrganizationVault {
           throw new BackupError(
             "ObjectForeign",
             `A segment in ${packKey(organizationId, packName)} is not the one that the manifest names.`,
+            { object: packKey(organizationId, packName) },
           );
         }
         return raw;
       });
     },
     async *listPacks() {
-      const prefix = `${organizationPrefix(organizationId)}packs/`;
+      const prefix = packsPrefix(organizationId);
       for await (const { key, sizeBytes, modifiedAt } of store.list(prefix))
         yield { name: key.slice(prefix.length), sizeBytes, modifiedAt };
     },
     deletePacks: (names) => store.delete(names.map((name) => packKey(organizationId, name))),
-    async listManifests() {
+    async listManifests({ onDamaged } = {}) {
       const headers: ManifestHeader[] = [];
-      for (const { key, sequence } of await listSequences()) headers.push(await readHeader(key, sequence));
+      for (const { key, sequence } of await listSequences()) {
+        try {
+          headers.push(await readHeader(key, sequence));
+        } catch (error) {
+          if (onDamaged === undefined || !(error instanceof BackupError && isDamage(error))) throw error;
+          onDamaged(error);
+        }
+      }
       return headers;
     },
     readManifest,
@@ -176,9 +196,7 @@ export function createVault(parts: VaultParts): OrganizationVault {
       }
     },
     exportVerificationKey: () =>
-      ["wsv1", parts.repositoryId, sha256(parts.repositoryRecord), keys.verificationKey.toString("base64url")].join(
-        ".",
-      ),
+      formatVerificationKey(parts.repositoryId, parts.repositoryRecord, keys.verificationKey),
   };
 }
 

@@ -1,6 +1,7 @@
 // Content: everything that one manifest names is read from the store, authenticated, decrypted, decompressed, and proven
 // against the manifest's row counts, checksums and file hashes. By the same readers that a recovery uses.
 import { BackupError } from "../domain/errors.ts";
+import { isDamage } from "./damage.ts";
 import type { Manifest } from "./manifest.ts";
 import { readMediaFile, readTableRows } from "./read-table.ts";
 import type { OrganizationVault } from "./vault.ts";
@@ -13,14 +14,6 @@ export interface ContentReport {
   readonly rows: number;
   readonly problems: readonly Problem[];
 }
-
-const damageCodes: readonly string[] = [
-  "ObjectMissing",
-  "ObjectCorrupt",
-  "ObjectForeign",
-  "ChecksumMismatch",
-  "RecoverMismatch",
-];
 
 export async function verifyContent(
   vault: OrganizationVault,
@@ -39,7 +32,7 @@ export async function verifyContent(
       return true;
     } catch (error) {
       // One damaged table must not hide that the others are whole; anything else (no storage) ends the proof.
-      if (!(error instanceof BackupError) || !damageCodes.includes(error.code)) throw error;
+      if (!(error instanceof BackupError) || !isDamage(error)) throw error;
       problems.push({ key: name, code: error.code, message: error.message });
       return false;
     }

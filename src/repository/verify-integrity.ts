@@ -3,13 +3,27 @@
 //
 // Not seen from the bucket alone: that the newest manifest was taken away. `expectedLatest` (the control tables keep it)
 // closes that gap.
-import { createHash } from "node:crypto";
-import { isIntact, readClear, type ObjectPlace } from "../crypto/sealed-object.ts";
+import { isIntact, type ObjectPlace } from "../crypto/sealed-object.ts";
 import { BackupError, type ErrorCode } from "../domain/errors.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
-import { manifestHeaderSchema } from "./manifest-object.ts";
-import { organizationPrefix, repositoryKey, rootsPrefix } from "./names.ts";
+import { isDamage } from "./damage.ts";
+import { limits, refuseOversize } from "./limits.ts";
+import { openManifestHeader } from "./manifest-object.ts";
+import {
+  isPackName,
+  manifestsPrefix,
+  organizationPrefix,
+  packsPrefix,
+  parseManifestName,
+  repositoryKey,
+  rootKey,
+  rootsPrefix,
+  wrappedKeysPrefix,
+} from "./names.ts";
+import { decodeRecord } from "./records.ts";
 import { sha256 } from "./vault.ts";
+import { parseVerificationKey, type VerificationKey } from "./verification-key.ts";
+import { isWrappedKeyIntact, wrappedKeySchema } from "./wrapped-keys.ts";
 
 export interface Problem {
   readonly key: string;
@@ -45,34 +59,15 @@ export async function verifyIntegrity(
   return check.report();
 }
 
-interface VerificationKey {
-  readonly repositoryId: string;
-  readonly repositoryHash: string;
-  readonly key: Buffer;
-}
-
-export function parseVerificationKey(text: string): VerificationKey {
-  const [version, repositoryId, repositoryHash, encoded, ...more] = text.trim().split(".");
-  const key = Buffer.from(encoded ?? "", "base64url");
-  if (
-    version !== "wsv1" ||
-    repositoryId === undefined ||
-    repositoryHash === undefined ||
-    key.length !== 32 ||
-    more.length > 0
-  ) {
-    throw new BackupError(
-      "EncryptionKeyInvalid",
-      "That is not a verification key (wsv1.…); make one with: wedsync-backup keys verification --organization ID.",
-    );
-  }
-  return { repositoryId, repositoryHash, key };
+interface Listed {
+  readonly key: string;
+  readonly name: string;
+  readonly sizeBytes: number;
 }
 
 class IntegrityCheck {
   private readonly store: ObjectStore;
   private readonly organizationId: string;
-  private readonly prefix: string;
   private readonly verification: VerificationKey;
   private readonly onProgress: IntegrityOptions["onProgress"];
   private readonly problems: Problem[] = [];
@@ -91,84 +86,98 @@ class IntegrityCheck {
   ) {
     this.store = store;
     this.organizationId = organizationId;
-    this.prefix = organizationPrefix(organizationId);
     this.verification = verification;
     this.onProgress = onProgress;
   }
 
-  /** The small unsealed objects carry a checksum; only the root key proves who wrote them. */
+  /** The unsealed records: the repository's by the hash in the verification key, the others by the wrapped key's HMAC. */
   async records(): Promise<void> {
-    const repository = await this.read(repositoryKey);
-    if (repository !== null && sha256(repository) !== this.verification.repositoryHash) {
+    const repository = await this.read(
+      repositoryKey,
+      (await this.store.stat(repositoryKey))?.sizeBytes ?? 0,
+      limits.recordBytes,
+    );
+    if (repository !== null && sha256(repository) !== this.verification.repositoryHash)
       this.problem(repositoryKey, "ObjectCorrupt", "it is not the record that the verification key was made for");
+    const provenRoots = new Map<string, string>();
+    const keysPrefix = wrappedKeysPrefix(this.organizationId);
+    for await (const { key, name, sizeBytes } of this.list(keysPrefix)) {
+      const bytes = await this.read(key, sizeBytes, limits.recordBytes);
+      if (bytes !== null) this.wrappedKey(key, name, bytes, provenRoots);
     }
-    const keys: string[] = [];
-    for await (const { key } of this.store.list(rootsPrefix)) keys.push(key);
-    for await (const { key } of this.store.list(`${this.prefix}keys/`)) keys.push(key);
-    if (!keys.some((key) => key.startsWith(rootsPrefix)))
-      this.problem(rootsPrefix, "ObjectMissing", "no key descriptor is left");
-    if (!keys.some((key) => key.startsWith(this.prefix)))
-      this.problem(`${this.prefix}keys/`, "ObjectMissing", "the organization's wrapped key is gone");
-    for (const key of keys) {
-      const bytes = await this.read(key);
-      if (bytes !== null && !isRecordIntact(bytes)) this.problem(key, "ObjectCorrupt", "its checksum does not match");
+    if (provenRoots.size === 0)
+      this.problem(keysPrefix, "ObjectMissing", "no wrapped key of the organization is there that is whole");
+    for await (const { key, name, sizeBytes } of this.list(rootsPrefix)) {
+      const bytes = await this.read(key, sizeBytes, limits.recordBytes);
+      const expected = provenRoots.get(name);
+      provenRoots.delete(name);
+      if (expected === undefined) this.notes.push(`${key} wraps no key of this organization`);
+      else if (bytes !== null && sha256(bytes) !== expected)
+        this.problem(key, "ObjectCorrupt", "it is not the descriptor that the organization's key was wrapped with");
     }
+    for (const name of provenRoots.keys()) this.problem(rootKey(name), "ObjectMissing", "a wrapped key needs it");
+    await this.strangers();
   }
 
   async manifests(expectedLatest: { sequence: number; hash: string } | null): Promise<void> {
     let before: { sequence: number; hash: string } | null = null;
-    const folder = `${this.prefix}manifests/`;
-    for await (const { key } of this.store.list(folder)) {
-      const name = key.slice(folder.length);
-      if (!/^\d{10}$/.test(name)) {
+    const hashes = new Map<number, string>();
+    const folder = manifestsPrefix(this.organizationId);
+    for await (const { key, name, sizeBytes } of this.list(folder)) {
+      const sequence = parseManifestName(name);
+      if (sequence === null) {
         this.problem(key, "ObjectForeign", "it is not a manifest's name");
         continue;
       }
-      const sequence = Number(name);
-      const bytes = await this.read(key);
+      const bytes = await this.read(key, sizeBytes, limits.manifestBytes);
       if (bytes === null) continue;
       this.manifestCount += 1;
       const hash = sha256(bytes);
+      hashes.set(sequence, hash);
       const header = this.header(key, sequence, bytes);
-      if (header !== null) {
-        for (const { name: pack, sizeBytes } of header.packs) this.named.set(pack, { sizeBytes, by: key });
-        if (before !== null && before.sequence === sequence - 1 && header.previousManifestHash !== before.hash) {
-          this.problem(key, "RepositoryRolledBack", `the manifest before it is not the one that it was written after`);
-        }
-      }
-      if (before !== null && before.sequence < sequence - 1) {
-        this.notes.push(
-          `manifests ${before.sequence + 1} to ${sequence - 1} are not there (released by retention, or removed)`,
-        );
-      }
+      for (const { name: pack, sizeBytes: size } of header?.packs ?? [])
+        this.named.set(pack, { sizeBytes: size, by: key });
+      const follows = before === null ? sequence === 1 : before.sequence === sequence - 1;
+      if (header !== null && follows && header.previousManifestHash !== (before?.hash ?? null))
+        this.problem(key, "RepositoryRolledBack", `the manifest before it is not the one that it was written after`);
+      const first = (before?.sequence ?? 0) + 1;
+      if (first < sequence)
+        this.notes.push(`manifests ${first} to ${sequence - 1} are not there (released by retention, or removed)`);
       before = { sequence, hash };
     }
-    if (expectedLatest !== null && (before === null || before.sequence < expectedLatest.sequence)) {
-      this.problem(folder, "RepositoryRolledBack", `backup ${expectedLatest.sequence} was written, and is gone`);
-    } else if (
-      expectedLatest !== null &&
-      before?.sequence === expectedLatest.sequence &&
-      before.hash !== expectedLatest.hash
-    ) {
-      this.problem(folder, "RepositoryRolledBack", `backup ${expectedLatest.sequence} is not the one that was written`);
-    }
+    if (expectedLatest === null) return;
+    const { sequence, hash } = expectedLatest;
+    if (!hashes.has(sequence))
+      this.problem(folder, "RepositoryRolledBack", `backup ${sequence} was written, and is gone`);
+    else if (hashes.get(sequence) !== hash)
+      this.problem(folder, "RepositoryRolledBack", `backup ${sequence} is not the one that was written`);
   }
 
   async packs(): Promise<void> {
-    const folder = `${this.prefix}packs/`;
+    const folder = packsPrefix(this.organizationId);
     const present = new Set<string>();
-    for await (const { key, sizeBytes } of this.store.list(folder)) {
-      const name = key.slice(folder.length);
+    // The next pack comes while this one is hashed: else the store and the hash wait for each other in turns.
+    let ahead: { listed: Listed; bytes: Promise<Buffer | null> } | null = null;
+    const prove = async (): Promise<void> => {
+      if (ahead !== null) this.pack(ahead.listed, await ahead.bytes);
+    };
+    for await (const listed of this.list(folder)) {
+      const { key, name, sizeBytes } = listed;
       const expected = this.named.get(name);
       present.add(name);
-      if (!/^[0-9a-f]{64}$/.test(name)) this.problem(key, "ObjectForeign", "it is not a pack's name");
-      if (expected === undefined) {
-        this.notes.push(`${key} is named by no manifest (${sizeBytes} bytes)`);
-      } else if (expected.sizeBytes !== sizeBytes) {
-        this.problem(key, "ObjectCorrupt", `it has ${sizeBytes} bytes instead of ${expected.sizeBytes}`);
+      if (!isPackName(name)) {
+        this.problem(key, "ObjectForeign", "it is not a pack's name");
+        continue;
       }
-      await this.pack(key, name);
+      if (expected === undefined) this.notes.push(`${key} is named by no manifest (${sizeBytes} bytes)`);
+      else if (expected.sizeBytes !== sizeBytes)
+        this.problem(key, "ObjectCorrupt", `it has ${sizeBytes} bytes instead of ${expected.sizeBytes}`);
+      const bytes = this.read(key, sizeBytes, limits.packBytes);
+      bytes.catch(() => {}); // awaited in the next turn
+      await prove();
+      ahead = { listed, bytes };
     }
+    await prove();
     for (const [name, { by }] of this.named) {
       if (!present.has(name)) this.problem(`${folder}${name}`, "ObjectMissing", `${by} needs it`);
     }
@@ -179,28 +188,44 @@ class IntegrityCheck {
     return { organizationId, manifests: manifestCount, packs: packCount, bytes, problems, notes };
   }
 
-  private async pack(key: string, name: string): Promise<void> {
-    const bytes = await this.read(key);
+  private wrappedKey(key: string, name: string, bytes: Buffer, provenRoots: Map<string, string>): void {
+    const place = { repositoryId: this.verification.repositoryId, organizationId: this.organizationId };
+    try {
+      const record = decodeRecord(key, bytes, wrappedKeySchema);
+      if (name !== `1.${record.rootKeyId}` || !isWrappedKeyIntact(this.verification.key, place, record))
+        throw new BackupError("ObjectForeign", "it is not this organization's key");
+      provenRoots.set(record.rootKeyId, record.rootHash);
+    } catch (error) {
+      if (!(error instanceof BackupError)) throw error;
+      this.problem(key, error.code, error.message);
+    }
+  }
+
+  /** Objects under the organization's name that no version writes there. */
+  private async strangers(): Promise<void> {
+    const prefix = organizationPrefix(this.organizationId);
+    for await (const { key, name } of this.list(prefix)) {
+      if (!/^(keys|manifests|packs)\//.test(name)) this.problem(key, "ObjectForeign", "it is no part of a repository");
+    }
+  }
+
+  private pack({ key, name }: Listed, bytes: Buffer | null): void {
     if (bytes === null) return;
     this.packCount += 1;
-    if (createHash("sha256").update(bytes).digest("hex") !== name) {
+    // A name that an intact manifest states proves the bytes by itself; the HMAC is for packs that only lie there.
+    if (sha256(bytes) !== name) {
       this.problem(key, "ObjectCorrupt", "its bytes are not the ones that its name states");
-    } else if (!isIntact(this.verification.key, this.place("pack", key), bytes)) {
+    } else if (!this.named.has(name) && !isIntact(this.verification.key, this.place("pack", key), bytes)) {
       this.problem(key, "ObjectForeign", "it was not sealed for this organization");
     }
   }
 
   private header(key: string, sequence: number, bytes: Buffer) {
-    const place = { ...this.place("manifest", key), sequence };
-    if (!isIntact(this.verification.key, place, bytes)) {
-      this.problem(key, "ObjectCorrupt", "it is damaged, in the wrong place, or of another organization");
-      return null;
-    }
     try {
-      return manifestHeaderSchema.parse(JSON.parse(readClear(place, bytes).toString("utf8")));
+      return openManifestHeader(this.verification.key, { ...this.place("manifest", key), sequence }, bytes);
     } catch (error) {
-      if (error instanceof BackupError) this.problem(key, error.code, error.message);
-      else this.problem(key, "FormatUnsupported", "its header is of a form that this version does not know");
+      if (!(error instanceof BackupError && isDamage(error))) throw error;
+      this.problem(key, error.code, error.message);
       return null;
     }
   }
@@ -209,19 +234,21 @@ class IntegrityCheck {
     return { kind, repositoryId: this.verification.repositoryId, organizationId: this.organizationId, objectKey };
   }
 
-  private async read(key: string): Promise<Buffer | null> {
+  private async *list(prefix: string): AsyncGenerator<Listed> {
+    for await (const { key, sizeBytes } of this.store.list(prefix))
+      yield { key, name: key.slice(prefix.length), sizeBytes };
+  }
+
+  private async read(key: string, sizeBytes: number, maxBytes: number): Promise<Buffer | null> {
     try {
+      refuseOversize(key, sizeBytes, maxBytes);
       const bytes = await this.store.read(key);
       this.objects += 1;
       this.bytes += bytes.length;
       this.onProgress?.({ objects: this.objects, bytes: this.bytes });
       return bytes;
     } catch (error) {
-      if (
-        !(error instanceof BackupError) ||
-        !["ObjectMissing", "ChecksumMismatch", "ObjectCorrupt"].includes(error.code)
-      )
-        throw error;
+      if (!(error instanceof BackupError && isDamage(error))) throw error;
       this.problem(key, error.code, error.message);
       return null;
     }
@@ -230,11 +257,4 @@ class IntegrityCheck {
   private problem(key: string, code: ErrorCode, message: string): void {
     this.problems.push({ key, code, message });
   }
-}
-
-function isRecordIntact(bytes: Buffer): boolean {
-  const [line = "", sum = ""] = bytes.toString("utf8").split("\n");
-  return (
-    bytes.equals(Buffer.from(`${line}\n${createHash("sha256").update(line).digest("hex")}\n`)) && sum.length === 64
-  );
 }

@@ -1,0 +1,13 @@
+import type { BackupError, ErrorCode } from "../domain/errors.ts";
+
+const damageCodes: readonly ErrorCode[] = [
+  "ObjectMissing",
+  "ObjectCorrupt",
+  "ObjectForeign",
+  "ChecksumMismatch",
+  "FormatUnsupported",
+  "RecoverMismatch",
+];
+
+/** Whether an error says something about what is stored, and not about the way there: it must not hide what is whole. */
+export const isDamage = (error: BackupError): boolean => damageCodes.includes(error.code);

@@ -1,0 +1,63 @@
+// Opens an organization's key, or makes it with the first backup.
+//
+// Nothing is kept between calls: a key that was destroyed (erasure) or wrapped by another root (rotation) in the meantime
+// must not be written with.
+import { randomBytes } from "node:crypto";
+import { BackupError } from "../domain/errors.ts";
+import type { ObjectStore } from "../ports/object-store.ts";
+import { holdsData } from "./rotate-root-key.ts";
+import { listRootKeyIds, type RootKey } from "./roots.ts";
+import { listWrappings, readWrappedKey, writeWrappedKey, type KeyPlace } from "./wrapped-keys.ts";
+
+/** @throws BackupNotFound, EncryptionKeyWrong, ObjectMissing, ObjectForeign, ObjectCorrupt */
+export async function openToRead(store: ObjectStore, place: KeyPlace, root: RootKey): Promise<Buffer> {
+  const key = await readWrappedKey(store, place, root);
+  if (key !== null) return key;
+  await refuseLostKey(store, place, root);
+  throw new BackupError(
+    "BackupNotFound",
+    `There is no backup of organization ${place.organizationId} in ${store.description}.`,
+    { organizationId: place.organizationId },
+  );
+}
+
+/** @throws KeyRotationUnfinished, and what openToRead throws. */
+export async function openToWrite(store: ObjectStore, place: KeyPlace, root: RootKey): Promise<Buffer> {
+  let key = await readWrappedKey(store, place, root);
+  if (key === null) {
+    await refuseLostKey(store, place, root);
+    await writeWrappedKey(store, place, root, randomBytes(32));
+    // Read back: another process may have been first, and then its key counts.
+    key = await readWrappedKey(store, place, root);
+    if (key === null) throw new BackupError("ObjectMissing", "A key that was just written can't be found.");
+  }
+  // After the key is there: a rotation writes its root before it lists the organizations. So whoever sees one root here
+  // has a key that every rotation will see.
+  const roots = await listRootKeyIds(store);
+  if (!roots.includes(root.rootKeyId)) throw rotated();
+  if (roots.length > 1)
+    throw new BackupError(
+      "KeyRotationUnfinished",
+      "The root key is being rotated. If no rotation is running, end it: run `wedsync-backup keys rotate` again with the same keys, or with the key to keep as both the present and the new one.",
+    );
+  return key;
+}
+
+/** A second key beside one that sealed backups would hide them: only an organization without any may have a new one. */
+async function refuseLostKey(store: ObjectStore, { organizationId }: KeyPlace, root: RootKey): Promise<void> {
+  const roots = await listRootKeyIds(store);
+  const wrappings = (await listWrappings(store, organizationId)).filter((rootKeyId) => roots.includes(rootKeyId));
+  if (!roots.includes(root.rootKeyId) || wrappings.length > 0) throw rotated();
+  if (await holdsData(store, organizationId))
+    throw new BackupError(
+      "ObjectMissing",
+      `The key of organization ${organizationId} is gone: its backups can't be read by anyone. To back it up again, remove what is left of them.`,
+      { organizationId },
+    );
+}
+
+const rotated = (): BackupError =>
+  new BackupError(
+    "EncryptionKeyWrong",
+    "The root key was rotated since this process began. Start it again with the new BACKUP_ENCRYPTION_KEY.",
+  );
