@@ -130,7 +130,7 @@ async function finishOnce(session: Session, runs: readonly BackupRun[], describe
   }
   const proven = tests.filter((test) => test.error === null).length;
   const allProven = runs.every((run) => !isFailed(run)) && proven === runs.length;
-  const said = new Map(tests.map((test) => [test.organizationId, test.error ?? `equal, ${seconds(test.durationMs)}`]));
+  const said = new Map(tests.map((test) => [test.organizationId, test.error ?? seconds(test.durationMs)]));
   session.output.result({ runs, restoreTests: tests, proven: allProven }, () =>
     [
       describeRuns(runs, { ...described, restoreTests: said }),

@@ -29,9 +29,13 @@ interface Servant {
   readonly gid: number;
 }
 
-export async function startEmbeddedPostgres(folder: string): Promise<EmbeddedPostgres> {
+/** `programs`: a folder with another build's initdb and postgres. */
+export async function startEmbeddedPostgres(
+  folder: string,
+  options: { programs?: string } = {},
+): Promise<EmbeddedPostgres> {
   const servant = process.getuid?.() === 0 ? await findServant() : null;
-  const programs = await findPrograms(servant);
+  const programs = options.programs ?? (await findPrograms(servant));
   const asServant = servant ?? {};
   await mkdir(folder, { recursive: true, mode: 0o711 });
   const files = join(folder, "files");

@@ -11,7 +11,7 @@ const names = new Map<string, string>();
 
 describe("a summary of runs", () => {
   test("fits a terminal of 100 columns, with ids and restore tests", () => {
-    const restoreTests = new Map([[id, "equal, 0.23 s"]]);
+    const restoreTests = new Map([[id, "0.23 s"]]);
     const text = describeRuns([run(id), run(id)], { names, elapsedMs: 2_000, restoreTests });
     for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(100);
     expect(text).toContain("2 organizations");

@@ -1,0 +1,34 @@
+// How much is measured. `full` is what the goals are about; `quick` shows in two minutes that everything runs.
+import { samplePresets, type SampleSize } from "../../src/samples/sample-size.ts";
+
+export interface BenchSize {
+  readonly name: "full" | "quick";
+  /** Interleaved runs of everything; the figures are their medians. */
+  readonly runs: number;
+  readonly weddings: SampleSize;
+  /** Organizations of an ordinary size, for the rate of many. */
+  readonly smallOrganizations: number;
+  readonly media: { readonly files: number; readonly fileBytes: number };
+  readonly writeLoadSeconds: number;
+}
+
+const { bench } = samplePresets;
+
+export const benchSizes: Readonly<Record<BenchSize["name"], BenchSize>> = {
+  full: {
+    name: "full",
+    runs: 5,
+    weddings: bench,
+    smallOrganizations: 1_000,
+    media: { files: 250, fileBytes: 4_000_000 },
+    writeLoadSeconds: 8,
+  },
+  quick: {
+    name: "quick",
+    runs: 2,
+    weddings: { ...bench, organizations: 12, bigFactor: 20 },
+    smallOrganizations: 40,
+    media: { files: 16, fileBytes: 1_000_000 },
+    writeLoadSeconds: 2,
+  },
+};
