@@ -45,7 +45,7 @@ export default {
     ),
     only(
       "contract-is-types",
-      "^activities/contract\\.ts$",
+      "^activities/([a-z]+-)?contract\\.ts$",
       ["^src/domain/"],
       "Workflows import the contract: nothing of Node may come with it.",
     ),
@@ -58,7 +58,7 @@ export default {
     only(
       "workflows-are-deterministic",
       "^workflows/",
-      ["^src/domain/", "^activities/contract\\.ts$", ...npm("@temporalio/workflow", "@temporalio/common")],
+      ["^src/domain/", "^activities/([a-z]+-)?contract\\.ts$", ...npm("@temporalio/workflow", "@temporalio/common")],
       "Workflows are replayed: they may touch nothing that can answer differently the second time.",
     ),
     only(

@@ -1,6 +1,10 @@
 // What the activities are given. The worker's main makes it; tests make it with faults.
 import type { Catalogue } from "../src/domain/catalogue.ts";
 import type { MediaSource } from "../src/ports/media-source.ts";
+import type { MediaTarget } from "../src/ports/media-target.ts";
+import type { RestoreLedger } from "../src/ports/restore-ledger.ts";
+import type { RestoreTarget } from "../src/ports/restore-target.ts";
+import type { RuleChecker } from "../src/ports/rule-checker.ts";
 import type { JobLedger } from "../src/ports/job-ledger.ts";
 import type { SourceDatabase } from "../src/ports/source-database.ts";
 import type { Repository } from "../src/repository/repository.ts";
@@ -18,6 +22,11 @@ export interface ActivityDependencies {
   readonly media: MediaSource;
   readonly repository: Repository;
   readonly ledger: JobLedger;
+  readonly restores: RestoreLedger;
+  /** Null = the source database; else the one whose URL was sealed into the restore's row. */
+  readonly openRestoreTarget: (targetSealed: string | null) => Promise<RestoreTarget>;
+  readonly openRuleChecker: (targetSealed: string | null) => Promise<RuleChecker>;
+  readonly mediaTarget: MediaTarget;
   readonly bench: Bench;
   readonly log: ActivityLog;
   readonly toolVersion: string;

@@ -1,4 +1,4 @@
-// All activities, bound to what they need. Three sets for three task queues (src/domain/backup-request.ts).
+// All activities, bound to what they need. A set for each task queue (src/domain/backup-request.ts).
 import type { BenchActivities, ControlActivities, QueuedActivities, SnapshotActivities } from "./contract.ts";
 import type { ActivityDependencies } from "./dependencies.ts";
 import { atTheEdge } from "./edge.ts";
@@ -8,11 +8,24 @@ import { encryptBatch } from "./encrypt.ts";
 import { createSnapshotActivities } from "./hold-snapshot.ts";
 import { findSealedBackup, rollBackUploads } from "./rollback.ts";
 import { sealBackup } from "./seal.ts";
+import type { RestoreActivities, RestoreControlActivities } from "./restore-contract.ts";
+import { checkRestored } from "./restore/check-restored.ts";
+import { chooseBackup } from "./restore/choose-backup.ts";
+import { putBackFiles, undoFiles } from "./restore/restore-files.ts";
+import {
+  applyRestore,
+  compareRestore,
+  dropStaging,
+  stageRestore,
+  storeDecisions,
+  storeRestDecision,
+  undoRestore,
+} from "./restore/restore-rows.ts";
 import { uploadBatch } from "./upload.ts";
 import { verifyBackup } from "./verify.ts";
 
-export function createControlActivities({ ledger, repository, log }: ActivityDependencies) {
-  const activities: ControlActivities & QueuedActivities = {
+export function createControlActivities({ ledger, restores, repository, log }: ActivityDependencies) {
+  const activities: ControlActivities & QueuedActivities & RestoreControlActivities = {
     authorizeBackup: ({ key, request, workflowId }) =>
       ledger.openJob({ jobId: key.backupId, organizationId: key.organizationId, workflowId, request }),
     reportBackup: (input) => ledger.completeJob(input),
@@ -22,6 +35,30 @@ export function createControlActivities({ ledger, repository, log }: ActivityDep
     verifyBackup: (input) => verifyBackup(repository, ledger, input),
     findSealedBackup: (input) => findSealedBackup(repository, input),
     rollBackUploads: (input) => rollBackUploads(repository, ledger, input),
+    openRestore: (input) => restores.openRestore(input),
+    parkRestore: (input) => restores.parkRestore(input),
+    reportRestore: (input) => restores.completeRestore(input),
+    reportRollback: (input) => restores.completeRollback(input),
+  };
+  return atTheEdge({ ...activities }, log);
+}
+
+export function createRestoreActivities(dependencies: ActivityDependencies) {
+  const { repository, restores, log } = dependencies;
+  const activities: RestoreActivities = {
+    chooseBackup: (input) => chooseBackup(repository, input),
+    stageRestore: (step) => stageRestore(dependencies, step),
+    compareRestore: (step) => compareRestore(dependencies, step),
+    storeDecisions: (input) => storeDecisions(dependencies, input),
+    storeRestDecision: (input) => storeRestDecision(dependencies, input),
+    applyRestore: (input) => applyRestore(dependencies, input),
+    putBackFiles: (input) => putBackFiles(dependencies, input),
+    checkRestored: (step) => checkRestored(dependencies, step),
+    undoRestore: (input) => undoRestore(dependencies, input),
+    undoFiles: (input) => undoFiles(dependencies, input),
+    dropStaging: (input) => dropStaging(dependencies, input),
+    failRestore: (input) => restores.failRestore(input),
+    releaseRestore: (input) => restores.releaseLease(input),
   };
   return atTheEdge({ ...activities }, log);
 }

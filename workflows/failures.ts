@@ -44,9 +44,11 @@ export function describeFailure(error: unknown, sequence: number | null = null):
   return { code, message: `Backup ${sequence} is stored, but the run did not end well. ${message}` };
 }
 
-function nameFailure(error: unknown): { code: ErrorCode; message: string } {
-  if (isCancellation(error))
-    return { code: "Cancelled", message: "The backup was cancelled; nothing of it is listed." };
+export function nameFailure(
+  error: unknown,
+  whenCancelled = "The backup was cancelled; nothing of it is listed.",
+): { code: ErrorCode; message: string } {
+  if (isCancellation(error)) return { code: "Cancelled", message: whenCancelled };
   for (const cause of causes(error)) {
     if (cause instanceof ApplicationFailure && isErrorCode(cause.type))
       return { code: cause.type, message: cause.message };

@@ -1,3 +1,5 @@
 // Every workflow of this product, for the bundler.
 export { backupOrganization } from "./backup-organization.ts";
+export { restoreOrganization } from "./restore-organization.ts";
+export { rollbackRestore } from "./rollback-restore.ts";
 export { runBackupPolicy } from "./run-policy.ts";

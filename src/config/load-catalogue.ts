@@ -41,6 +41,15 @@ const catalogueSchema = z.strictObject({
   omittedColumns: z
     .array(z.strictObject({ table: tableName, column: z.string(), reason: z.string().min(1) }))
     .default([]),
+  rules: z
+    .array(
+      z.strictObject({
+        name: z.string().regex(/^[a-z0-9-]+$/, "must have small letters, digits and hyphens only"),
+        title: z.string().min(1),
+        sql: z.string().regex(/\$1/, "must name the organization as $1"),
+      }),
+    )
+    .default([]),
 });
 
 /** @throws CatalogueInvalid listing every problem with its place. */

@@ -1,14 +1,10 @@
 // Jobs and leases, as the activities need them. Opening and closing a job are one statement each: a small backup takes
 // well under a second, and round trips count.
-import { BackupError } from "../domain/errors.ts";
 import type { JobLedger } from "../ports/job-ledger.ts";
 import type { ControlDatabase } from "./control-database.ts";
+import { busy, leaseInterval } from "./lease.ts";
 
-/** Longer than any stage; each stage that matters extends it. A crashed holder blocks the organization no longer. */
-const leaseInterval = "4 hours";
-
-const openJobSql = `
-  WITH lease AS (
+const ownLeaseSql = `
     INSERT INTO backup.backup_leases AS held (organization_id, operation, holder, fencing_token, expires_at)
     VALUES ($2, 'backup', $1, nextval('backup.fencing_tokens'), now() + interval '${leaseInterval}')
     ON CONFLICT (organization_id) DO UPDATE
@@ -16,7 +12,16 @@ const openJobSql = `
           fencing_token = CASE WHEN held.holder = excluded.holder THEN held.fencing_token ELSE excluded.fencing_token END
       WHERE held.holder = excluded.holder OR held.expires_at < now()
         OR EXISTS (SELECT 1 FROM backup.backup_jobs j WHERE j.id = held.holder AND (j.status <> 'running' OR j.workflow_id = $4))
-    RETURNING fencing_token
+    RETURNING fencing_token`;
+
+/** The backup right before a restore works under the restore's lease, and leaves it to the restore. */
+const restoresLeaseSql = `
+    UPDATE backup.backup_leases SET expires_at = now() + interval '${leaseInterval}'
+    WHERE organization_id = $2 AND operation = 'restore' AND holder = $9
+    RETURNING fencing_token`;
+
+const openJobSql = (leaseSql: string): string => `
+  WITH lease AS (${leaseSql}
   ), job AS (
     INSERT INTO backup.backup_jobs (id, organization_id, policy_id, trigger, requested_by, status, workflow_id, data_sets, proof)
     SELECT $1, $2, $3, $5, $6, 'running', $4, $7, $8 FROM lease
@@ -31,8 +36,9 @@ const openJobSql = `
 export function createJobLedger(database: ControlDatabase): JobLedger {
   return {
     async openJob({ jobId, organizationId, workflowId, request }) {
-      const { policyId, trigger, requestedBy, dataSets, proof } = request;
-      const [row] = await database.query<{ token: string }>(openJobSql, [
+      const { policyId, trigger, requestedBy, dataSets, proof, restoreId } = request;
+      const underRestore = restoreId !== undefined;
+      const [row] = await database.query<{ token: string }>(openJobSql(underRestore ? restoresLeaseSql : ownLeaseSql), [
         jobId,
         organizationId,
         policyId,
@@ -41,6 +47,7 @@ export function createJobLedger(database: ControlDatabase): JobLedger {
         requestedBy,
         dataSets,
         proof,
+        ...(underRestore ? [restoreId] : []),
       ]);
       if (row === undefined) throw busy(organizationId);
       return { fencingToken: Number(row.token) };
@@ -67,7 +74,7 @@ export function createJobLedger(database: ControlDatabase): JobLedger {
         stages,
       } = outcome;
       await database.query(
-        `WITH released AS (DELETE FROM backup.backup_leases WHERE organization_id = $2 AND fencing_token = $3)
+        `WITH released AS (DELETE FROM backup.backup_leases WHERE organization_id = $2 AND fencing_token = $3 AND holder = $1)
          UPDATE backup.backup_jobs SET status = $4, finished_at = now(), sequence = $5, manifest_hash = $6, row_count = $7, raw_bytes = $8,
            stored_bytes = $9, reused_bytes = $10, file_count = $11, missing_files = $12, restarts = $13, stages = $14
          WHERE id = $1`,
@@ -134,10 +141,3 @@ export function createJobLedger(database: ControlDatabase): JobLedger {
     },
   };
 }
-
-const busy = (organizationId: string): BackupError =>
-  new BackupError(
-    "OrganizationBusy",
-    `Another operation on organization ${organizationId} is under way; try again when it is over.`,
-    { organizationId },
-  );

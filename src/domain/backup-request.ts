@@ -2,7 +2,8 @@
 // tables only.
 import type { BackupStage, StageFigures } from "./progress.ts";
 
-export type BackupTrigger = "schedule" | "manual" | "cli";
+/** restore: the backup that is made right before a restore. */
+export type BackupTrigger = "schedule" | "manual" | "cli" | "restore";
 
 /** none; integrity: every stored byte by HMAC; content: also decrypted, decompressed, counted and checksummed. */
 export type ProofLevel = "none" | "integrity" | "content";
@@ -16,6 +17,8 @@ export interface BackupRequest {
   /** Null = all data sets. */
   readonly dataSets: readonly string[] | null;
   readonly proof: ProofLevel;
+  /** The restore that this backup is made right before of, and under whose lease it works. */
+  readonly restoreId?: string;
 }
 
 export interface BackupOutcome {
@@ -55,11 +58,12 @@ export const backupPriority = ({ organizationId, trigger }: Pick<BackupRequest, 
 export const backupWorkflowId = (organizationId: string): string => `backup/${organizationId}`;
 
 /**
- * `control` takes workflows and short activities, `snapshots` the activities that hold a snapshot for as long as a run
+ * `control` takes workflows and short activities, `restores` the activities of restores and restore tests, `snapshots` the activities that hold a snapshot for as long as a run
  * lasts (so that they can't starve the others of slots); each worker's bench has a queue of its own.
  */
 export const taskQueues = {
   control: "backup",
+  restores: "backup-restores",
   snapshots: "backup-snapshots",
   bench: (workerId: string) => `backup-bench.${workerId}`,
 } as const;

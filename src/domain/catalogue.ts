@@ -25,6 +25,15 @@ export interface MediaColumn {
   readonly column: string;
 }
 
+/** What must hold in an organization's rows, told by a query that finds what offends. */
+export interface Rule {
+  readonly name: string;
+  /** For people: "No table seats more guests than it has seats". */
+  readonly title: string;
+  /** A SELECT of the offending rows' keys, $1 = organization; every name with its schema. */
+  readonly sql: string;
+}
+
 export interface Catalogue {
   readonly version: 1;
   readonly name: string;
@@ -41,6 +50,8 @@ export interface Catalogue {
   readonly exclusions: readonly { readonly table: TableName; readonly reason: string }[];
   /** Columns whose values are not stored (data minimization); they come back as NULL or their default. */
   readonly omittedColumns: readonly { readonly table: TableName; readonly column: string; readonly reason: string }[];
+  /** Checked after a restore and by verification. */
+  readonly rules?: readonly Rule[];
   /** Schemas that are looked at; tables elsewhere are not the app's. */
   readonly schemas: readonly string[];
 }

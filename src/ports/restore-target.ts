@@ -12,7 +12,7 @@ import type {
   RestoreSelection,
   TableDifference,
 } from "../domain/restore-request.ts";
-import type { Catalogue } from "../domain/catalogue.ts";
+import type { Catalogue, MediaColumn } from "../domain/catalogue.ts";
 import type { SchemaDescription, TableName } from "../domain/schema.ts";
 
 /** A table of the backup: what the manifest says of it, and its rows as COPY text. */
@@ -134,6 +134,8 @@ export interface RestoreTarget {
     restoreId: string,
     rest: { readonly table: TableName | null; readonly decision: Decision },
   ): Promise<{ readonly undecided: number }>;
+  /** The files that staged rows name in these columns, each once. Before dropStaging(). */
+  readStagedPaths(restoreId: string, columns: readonly MediaColumn[]): Promise<readonly string[]>;
   /**
    * One REPEATABLE READ transaction: compares again, writes parents first and deletes children first, only rows of the
    * organization; writes the undo log; proves foreign keys, counts and checksums; commits. Applied already = its result.

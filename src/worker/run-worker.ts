@@ -1,6 +1,7 @@
-// A worker: runs workflows and activities until it is told to stop. Three Temporal workers in one process:
+// A worker: runs workflows and activities until it is told to stop. Four Temporal workers in one process:
 //
 //   control     workflows, and activities that any worker can do
+//   restores    staging, comparing, applying and undoing restores; restore tests
 //   snapshots   holds snapshots; its slots are the bound on open snapshots on the source database by this process
 //   bench       this process's own queue: collect, compress, encrypt, upload, seal
 //
@@ -16,7 +17,12 @@ import {
 } from "@temporalio/worker";
 import { Bench } from "../../activities/bench.ts";
 import type { ActivityDependencies } from "../../activities/dependencies.ts";
-import { createBenchActivities, createControlActivities, createHoldingActivities } from "../../activities/index.ts";
+import {
+  createBenchActivities,
+  createControlActivities,
+  createHoldingActivities,
+  createRestoreActivities,
+} from "../../activities/index.ts";
 import { connectionOptions, type TemporalAddress } from "../client/connect.ts";
 import { BackupError } from "../domain/errors.ts";
 import { taskQueues } from "../domain/backup-request.ts";
@@ -77,6 +83,12 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       workflowBundle,
       activities: createControlActivities(dependencies),
       maxCachedWorkflows: options.maxCachedWorkflows ?? 200,
+      maxConcurrentActivityTaskExecutions: 8,
+    }),
+    Worker.create({
+      ...common,
+      taskQueue: taskQueues.restores,
+      activities: createRestoreActivities(dependencies),
       maxConcurrentActivityTaskExecutions: 8,
     }),
     Worker.create({

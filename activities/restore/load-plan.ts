@@ -1,0 +1,59 @@
+// What the target database is told: the order, and the backup's tables as streams that prove themselves as they pass.
+import type { RestoreTarget, BackupContent, RestorePlanInput } from "../../src/ports/restore-target.ts";
+import type { RestoreKey, RestoreStep } from "../restore-contract.ts";
+import type { ActivityDependencies } from "../dependencies.ts";
+import { readTableRows } from "../../src/repository/read-table.ts";
+import type { OrganizationVault } from "../../src/repository/vault.ts";
+
+export type RestoreDependencies = Pick<
+  ActivityDependencies,
+  "repository" | "restores" | "catalogue" | "openRestoreTarget" | "openRuleChecker" | "media" | "mediaTarget"
+>;
+
+export async function loadPlan(
+  { repository, restores, catalogue }: RestoreDependencies,
+  { order, backup }: RestoreStep,
+): Promise<RestorePlanInput> {
+  const vault = await repository.openVault(order.organizationId);
+  const { records } = await restores.readSecrets(order.restoreId);
+  const { restoreId, organizationId, targetOrganizationId, strategy, liveOnly, renamedColumns } = order;
+  return {
+    restoreId,
+    organizationId,
+    targetOrganizationId,
+    catalogue,
+    backup: await loadContent(vault, backup.sequence),
+    selection: { dataSets: order.dataSets, tables: order.tables, records },
+    strategy,
+    liveOnly,
+    renamedColumns,
+    mergeBase: backup.mergeBaseSequence === null ? null : await loadContent(vault, backup.mergeBaseSequence),
+  };
+}
+
+async function loadContent(vault: OrganizationVault, sequence: number): Promise<BackupContent> {
+  const { manifest } = await vault.readManifest(sequence);
+  return {
+    schema: manifest.schema,
+    tables: manifest.tables.map((entry) => {
+      const { table, columns, keyColumnCount, rows, rawBytes, checksum } = entry;
+      const readRows = () => readTableRows(vault, manifest, entry);
+      return { table, columns, keyColumnCount, rows, rawBytes, checksum, readRows };
+    }),
+  };
+}
+
+/** The restore's target database, for as long as `work` takes. */
+export async function withTarget<T>(
+  { restores, openRestoreTarget }: RestoreDependencies,
+  { restoreId }: Pick<RestoreKey, "restoreId">,
+  work: (target: RestoreTarget) => Promise<T>,
+): Promise<T> {
+  const { targetSealed } = await restores.readSecrets(restoreId);
+  const target = await openRestoreTarget(targetSealed);
+  try {
+    return await work(target);
+  } finally {
+    await target.close();
+  }
+}

@@ -1,0 +1,111 @@
+// The steps of a restore that touch rows: staged beside the live ones, compared, decided, applied, undone.
+import { BackupError } from "../../src/domain/errors.ts";
+import type { Decision, TableDifference } from "../../src/domain/restore-request.ts";
+import type { RestoreOrder } from "../../src/domain/restore-run.ts";
+import { keepBeating } from "../keep-beating.ts";
+import type {
+  AppliedRows,
+  NumberedDecision,
+  RestoreActivities,
+  RestoreKey,
+  RestoreStep,
+  UndoneRestore,
+} from "../restore-contract.ts";
+import { loadPlan, withTarget, type RestoreDependencies } from "./load-plan.ts";
+
+export async function stageRestore(
+  dependencies: RestoreDependencies,
+  step: RestoreStep,
+): ReturnType<RestoreActivities["stageRestore"]> {
+  let seen = { rows: 0 };
+  return await keepBeating(
+    () => ({ stage: "stage", ...seen }),
+    async (signal) => {
+      const plan = await loadPlan(dependencies, step);
+      return await withTarget(dependencies, step.order, async (target) => {
+        const { drift } = await target.stage(plan, ({ rows }) => {
+          signal.throwIfAborted();
+          seen = { rows };
+        });
+        return { drift };
+      });
+    },
+  );
+}
+
+export async function compareRestore(
+  dependencies: RestoreDependencies,
+  step: RestoreStep,
+): Promise<readonly TableDifference[]> {
+  return await keepBeating(
+    () => ({ stage: "compare" }),
+    async () => {
+      const plan = await loadPlan(dependencies, step);
+      return await withTarget(dependencies, step.order, (target) => target.diff(plan));
+    },
+  );
+}
+
+export async function storeDecisions(
+  dependencies: RestoreDependencies,
+  { order, decisions }: { order: RestoreOrder; decisions: readonly NumberedDecision[] },
+): Promise<{ undecided: number }> {
+  return await keepBeating(
+    () => ({ stage: "decide" }),
+    () => withTarget(dependencies, order, (target) => target.decide(order.restoreId, decisions)),
+  );
+}
+
+export async function storeRestDecision(
+  dependencies: RestoreDependencies,
+  { order, table, decision }: { order: RestoreOrder; table: string | null; decision: Decision },
+): Promise<{ undecided: number }> {
+  return await keepBeating(
+    () => ({ stage: "decide" }),
+    () => withTarget(dependencies, order, (target) => target.decideRest(order.restoreId, { table, decision })),
+  );
+}
+
+export async function applyRestore(
+  dependencies: RestoreDependencies,
+  { order, backup, fencingToken, defaultDecision }: Parameters<RestoreActivities["applyRestore"]>[0],
+): Promise<AppliedRows> {
+  const { restoreId, organizationId, strategy, liveOnly } = order;
+  return await keepBeating(
+    () => ({ stage: "apply" }),
+    async () => {
+      // A run whose lease went to another operation must not write beside it.
+      await dependencies.restores.assertLease({ restoreId, organizationId, fencingToken });
+      const plan = await loadPlan(dependencies, { order, backup });
+      return await withTarget(dependencies, order, async (target) => {
+        const result = await target.apply(plan, { strategy, liveOnly, defaultDecision });
+        return result.applied ? result : { applied: false, askAgain: result.askAgain.length };
+      });
+    },
+  );
+}
+
+export async function undoRestore(
+  dependencies: RestoreDependencies,
+  { restoreId, partial }: RestoreKey & { partial: boolean },
+): Promise<UndoneRestore> {
+  return await keepBeating(
+    () => ({ stage: "rollback" }),
+    () =>
+      withTarget(dependencies, { restoreId }, async (target) => {
+        try {
+          return { wasApplied: true, ...(await target.rollback(restoreId, { partial })) };
+        } catch (error) {
+          if (!(error instanceof BackupError) || error.code !== "RestoreNotFound") throw error;
+          return { wasApplied: false, tables: [], refused: [] };
+        }
+      }),
+  );
+}
+
+export async function dropStaging(dependencies: RestoreDependencies, { restoreId }: RestoreKey): Promise<void> {
+  await keepBeating(
+    () => ({ stage: "clean up" }),
+    () => withTarget(dependencies, { restoreId }, (target) => target.dropStaging(restoreId)),
+  );
+}

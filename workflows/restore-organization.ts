@@ -1,0 +1,275 @@
+// One restore of one organization into a live, shared database (or another one).
+//
+//   authorize → choose → stage → compare → decide (people) → protect (pre-restore backup) → apply → files → validate → report
+//
+// Until `apply` only the restore's own staging schema is written; `apply` is one transaction. Whatever fails after it, or
+// a cancellation, undoes it again: the old state or the new one, never something between. While people think, the lease
+// is given back, so that the nightly backup goes on; nothing that they saw is trusted, `apply` compares again.
+import {
+  ApplicationFailure,
+  CancellationScope,
+  isCancellation,
+  setCurrentDetails,
+  setHandler,
+  sleep,
+  upsertSearchAttributes,
+} from "@temporalio/workflow";
+import type { AppliedTable, DriftEntry, TableDifference } from "../src/domain/restore-request.ts";
+import type {
+  ChosenBackup,
+  RestoredFiles,
+  RestoreOrder,
+  RestoreOutcome,
+  RestoreProgress,
+  RestoreStage,
+  RestoreWait,
+  RuleFinding,
+} from "../src/domain/restore-run.ts";
+import type { AppliedRows, RestoreStep } from "../activities/restore-contract.ts";
+import { nameFailure } from "./failures.ts";
+import { protectBeforeRestore } from "./protect-before-restore.ts";
+import { restoreControl, restores } from "./restore-activity-options.ts";
+import { renderRestore } from "./restore-details.ts";
+import { RestoreGate } from "./restore-gate.ts";
+import { restoreProgressQuery } from "./restore-messages.ts";
+import { abandonRestore } from "./abandon-restore.ts";
+
+/** Rows that keep changing between the question and the answer: after so many rounds the users have to pause. */
+const maxRounds = 20;
+
+export async function restoreOrganization(order: RestoreOrder): Promise<RestoreOutcome> {
+  const run = new RestoreRun(order);
+  try {
+    return await run.restore();
+  } catch (error) {
+    const failure = nameFailure(error, "The restore was cancelled; nothing of it remains.");
+    await CancellationScope.nonCancellable(async () => {
+      setCurrentDetails(await abandonRestore(run, failure));
+      upsertSearchAttributes({ AwaitingDecision: [] });
+    });
+    throw error;
+  }
+}
+
+export class RestoreRun {
+  readonly order: RestoreOrder;
+  fencingToken: number | null = null;
+  backup: ChosenBackup | null = null;
+  stagingBegun = false;
+  applyBegun = false;
+  filesBegun = false;
+  private readonly gate: RestoreGate;
+  private readonly startedMs = Date.now();
+  private stage: RestoreStage = "authorize";
+  private waiting: RestoreWait | null = null;
+  private waitedMs = 0;
+  private expired = false;
+  private decidedByDefault = 0;
+  private askedAgain = 0;
+  private drift: readonly DriftEntry[] = [];
+  private differences: readonly TableDifference[] | null = null;
+
+  constructor(order: RestoreOrder) {
+    this.order = order;
+    this.gate = new RestoreGate(order, () => this.show());
+    setHandler(restoreProgressQuery, () => this.progress());
+    upsertSearchAttributes({ BackupId: [], AwaitingDecision: [] });
+    this.show();
+  }
+
+  async restore(): Promise<RestoreOutcome> {
+    const { order, gate } = this;
+    const { organizationId, choice, mergeBase } = order;
+    await this.takeLease({ patient: false });
+    this.enter("choose");
+    const backup = await restores.chooseBackup({ organizationId, choice, mergeBase });
+    this.backup = backup;
+    upsertSearchAttributes({ BackupId: [backup.backupId] });
+    const step: RestoreStep = { order, backup };
+    this.enter("stage");
+    this.stagingBegun = true;
+    this.drift = (await restores.stageRestore(step)).drift;
+    this.enter("compare");
+    const differences = await restores.compareRestore(step);
+    this.differences = differences;
+    gate.undecided = order.strategy === "prompt" ? count(differences, "changed") : 0;
+    gate.lastNumber =
+      count(differences, "missing") + count(differences, "changed") + count(differences, "liveOnly") + count(differences, "taken");
+
+    if (order.dryRun) {
+      await this.waitForPeople(backup, differences, order.previewMs);
+      return await this.report(step, [], null, null, [], { lockedMs: 0, proofs: [] });
+    }
+    const { applied, preRestoreSequence, notes } = await this.applyDecided(step, differences);
+    this.enter("files");
+    this.filesBegun = true;
+    const files = await restores.putBackFiles({ ...step, preRestoreSequence });
+    this.enter("validate");
+    const rules = await restores.checkRestored(step);
+    return await this.report(step, applied.tables, files, preRestoreSequence, rules, applied, notes);
+  }
+
+  private async applyDecided(step: RestoreStep, differences: readonly TableDifference[]) {
+    const { order, gate } = this;
+    const deadlineMs = Date.now() + order.waitMs;
+    let protectedBy: { sequence: number | null; notes: readonly string[] } | null = null;
+    for (let round = 1; round <= maxRounds; round++) {
+      if (!gate.isReady && !this.expired) {
+        this.enter("decide");
+        const came = await this.waitForPeople(step.backup, differences, deadlineMs - Date.now());
+        if (!came) this.decideByDefault();
+        await this.takeLease({ patient: true });
+      }
+      if (protectedBy === null) {
+        this.enter("protect");
+        protectedBy = await protectBeforeRestore(order);
+      }
+      this.enter("apply");
+      const applied = await this.apply(step);
+      if (applied.applied) return { applied, preRestoreSequence: protectedBy.sequence, notes: protectedBy.notes };
+      this.askedAgain += applied.askAgain;
+      gate.undecided = applied.askAgain;
+      if (this.expired && order.defaultDecision !== null) {
+        // Nobody is asked after the deadline: the default decides on the row as it is now.
+        this.decidedByDefault += applied.askAgain;
+        await restores.storeRestDecision({ order, table: null, decision: order.defaultDecision });
+      }
+    }
+    throw ApplicationFailure.nonRetryable(
+      `Rows kept changing between the question and the answer, ${maxRounds} times. Ask the users to pause, and restore again.`,
+      "RestoreTargetBusy",
+    );
+  }
+
+  private async apply(step: RestoreStep): Promise<AppliedRows> {
+    this.applyBegun = true;
+    const applied = await restores.applyRestore({
+      ...step,
+      fencingToken: this.fencingToken as number,
+      defaultDecision: this.expired ? this.order.defaultDecision : null,
+    });
+    if (!applied.applied) this.applyBegun = false;
+    return applied;
+  }
+
+  /** At the deadline. @throws Cancelled when nothing may be applied without an answer. */
+  private decideByDefault(): void {
+    const { gate, order } = this;
+    const missing = !gate.approved ? "approved it" : order.defaultDecision === null ? "decided all conflicts" : null;
+    if (missing !== null)
+      throw ApplicationFailure.nonRetryable(`Nobody ${missing} in time; nothing was restored.`, "Cancelled");
+    this.expired = true;
+    this.decidedByDefault = gate.undecided;
+  }
+
+  private async waitForPeople(
+    backup: ChosenBackup,
+    differences: readonly TableDifference[],
+    timeoutMs: number,
+  ): Promise<boolean> {
+    const { order, gate, drift } = this;
+    const what = order.dryRun ? "a look at the dry run" : gate.waitsForDecisions ? "decisions" : "approval";
+    const sinceMs = Date.now();
+    const until = new Date(sinceMs + Math.max(0, timeoutMs)).toISOString();
+    const wait: RestoreWait = { for: what, until, undecided: gate.undecided };
+    if (this.fencingToken !== null) {
+      const { restoreId, organizationId } = order;
+      const lease = { restoreId, organizationId, fencingToken: this.fencingToken };
+      await restoreControl.parkRestore({ lease, wait, backup, drift, differences });
+      this.fencingToken = null;
+    }
+    this.waiting = wait;
+    upsertSearchAttributes({ AwaitingDecision: [what] });
+    this.show();
+    try {
+      return await gate.wait(timeoutMs);
+    } finally {
+      this.waiting = null;
+      this.waitedMs += Date.now() - sinceMs;
+      upsertSearchAttributes({ AwaitingDecision: [] });
+    }
+  }
+
+  /** `patient`: after people have answered, a backup that runs meanwhile is waited for. */
+  private async takeLease({ patient }: { patient: boolean }): Promise<void> {
+    const { restoreId, organizationId } = this.order;
+    const sinceMs = Date.now();
+    for (let pauseMs = 1_000; ; pauseMs = Math.min(60_000, pauseMs * 2)) {
+      try {
+        const opened = await restoreControl.openRestore({ restoreId, organizationId, operation: "restore" });
+        this.fencingToken = opened.fencingToken;
+        return;
+      } catch (error) {
+        const isBusy = !isCancellation(error) && nameFailure(error, "").code === "OrganizationBusy";
+        if (!patient || !isBusy || Date.now() - sinceMs > 2 * 60 * 60 * 1000) throw error;
+        await sleep(pauseMs);
+        this.waitedMs += pauseMs;
+      }
+    }
+  }
+
+  private async report(
+    { order, backup }: RestoreStep,
+    applied: readonly AppliedTable[],
+    files: RestoredFiles | null,
+    preRestoreSequence: number | null,
+    rules: readonly RuleFinding[],
+    { lockedMs, proofs }: { lockedMs: number; proofs: readonly string[] },
+    notes: readonly string[] = [],
+  ): Promise<RestoreOutcome> {
+    const { restoreId, organizationId, targetOrganizationId } = order;
+    this.enter("report");
+    const durationMs = Date.now() - this.startedMs;
+    const outcome: RestoreOutcome = {
+      restoreId,
+      organizationId,
+      targetOrganizationId,
+      status: order.dryRun ? "previewed" : "applied",
+      backup,
+      drift: this.drift,
+      differences: this.differences ?? [],
+      applied,
+      files,
+      preRestoreSequence,
+      decidedByDefault: this.decidedByDefault,
+      lockedMs,
+      proofs,
+      rules,
+      notes: [...notes, ...describeDefaults(this.decidedByDefault, order)],
+      durationMs,
+    };
+    await restores.dropStaging({ restoreId, organizationId });
+    this.stagingBegun = false;
+    const restoreSeconds = order.dryRun ? null : Math.max(0, durationMs - this.waitedMs) / 1000;
+    await restoreControl.reportRestore({ outcome, fencingToken: this.fencingToken, restoreSeconds });
+    this.show(outcome);
+    return outcome;
+  }
+
+  private enter(stage: RestoreStage): void {
+    this.stage = stage;
+    this.show();
+  }
+
+  private show(outcome?: RestoreOutcome): void {
+    setCurrentDetails(renderRestore(this.order, this.progress(), outcome));
+  }
+
+  private progress(): RestoreProgress {
+    const { stage, backup, drift, differences, askedAgain, waiting, gate } = this;
+    return {
+      stage,
+      backup,
+      drift,
+      differences,
+      askedAgain,
+      waiting: waiting === null ? null : { ...waiting, undecided: gate.undecided },
+    };
+  }
+}
+
+const count = (differences: readonly TableDifference[], kind: "missing" | "changed" | "liveOnly" | "taken"): number =>
+  differences.reduce((sum, each) => sum + each[kind], 0);
+
+const describeDefaults = (decided: number, { defaultDecision }: RestoreOrder): string[] =>
+  decided === 0 ? [] : [`nobody decided ${decided} conflicts in time: “${defaultDecision}” held for them`];
