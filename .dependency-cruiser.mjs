@@ -45,7 +45,7 @@ export default {
     ),
     only(
       "contract-is-types",
-      "^activities/([a-z]+-)?contract\\.ts$",
+      "^activities/(contract|restore-contract|verify-contract)\\.ts$",
       ["^src/domain/"],
       "Workflows import the contract: nothing of Node may come with it.",
     ),
@@ -58,7 +58,7 @@ export default {
     only(
       "workflows-are-deterministic",
       "^workflows/",
-      ["^src/domain/", "^activities/([a-z]+-)?contract\\.ts$", ...npm("@temporalio/workflow", "@temporalio/common")],
+      ["^src/domain/", "^activities/(contract|restore-contract|verify-contract)\\.ts$", ...npm("@temporalio/workflow", "@temporalio/common")],
       "Workflows are replayed: they may touch nothing that can answer differently the second time.",
     ),
     only(

@@ -84,16 +84,17 @@ export interface RestoreActivities {
   /** Loads the backup's rows beside the live ones. @throws SchemaDrifted before anything is made. */
   stageRestore(step: RestoreStep): Promise<{ drift: readonly DriftEntry[] }>;
   compareRestore(step: RestoreStep): Promise<readonly TableDifference[]>;
-  storeDecisions(input: { order: RestoreOrder; decisions: readonly NumberedDecision[] }): Promise<{ undecided: number }>;
+  storeDecisions(input: {
+    order: RestoreOrder;
+    decisions: readonly NumberedDecision[];
+  }): Promise<{ undecided: number }>;
   storeRestDecision(input: {
     order: RestoreOrder;
     table: string | null;
     decision: Decision;
   }): Promise<{ undecided: number }>;
   /** One transaction; repeating it after it committed gives its result again. */
-  applyRestore(
-    input: RestoreStep & { fencingToken: number; defaultDecision: Decision | null },
-  ): Promise<AppliedRows>;
+  applyRestore(input: RestoreStep & { fencingToken: number; defaultDecision: Decision | null }): Promise<AppliedRows>;
   /** Puts back the files that staged rows name, where they are missing or of another content. */
   putBackFiles(input: RestoreStep & { preRestoreSequence: number | null }): Promise<RestoredFiles>;
   /** What the catalogue's rules say of the restored organization. */

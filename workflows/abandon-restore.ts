@@ -38,7 +38,14 @@ export async function abandonRestore(
       : undone === "refused"
         ? `${failure.message} It stays applied: rows were changed since, and rolling back would lose those changes. See: wedsync-backup rollback ${restoreId} --partial`
         : failure.message;
-  await compensation.failRestore({ ...key, fencingToken: run.fencingToken, status, code: failure.code, message, backup: run.backup });
+  await compensation.failRestore({
+    ...key,
+    fencingToken: run.fencingToken,
+    status,
+    code: failure.code,
+    message,
+    backup: run.backup,
+  });
   return `**${failure.code}**: ${message}`;
 }
 

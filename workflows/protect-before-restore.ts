@@ -1,7 +1,6 @@
 // The backup that is made right before rows are written: what a restore takes away can always be had again.
-import { ParentClosePolicy } from "@temporalio/common";
 import { WorkflowExecutionAlreadyStartedError } from "@temporalio/common";
-import { executeChild, isCancellation, sleep } from "@temporalio/workflow";
+import { executeChild, isCancellation, ParentClosePolicy, sleep } from "@temporalio/workflow";
 import { backupWorkflowId, type BackupRequest } from "../src/domain/backup-request.ts";
 import type { RestoreOrder } from "../src/domain/restore-run.ts";
 import { backupOrganization } from "./backup-organization.ts";
@@ -16,7 +15,10 @@ export async function protectBeforeRestore(order: RestoreOrder): Promise<Protect
   const { restoreId, organizationId, requestedBy } = order;
   if (!order.preRestoreBackup) return { sequence: null, notes: ["no backup was made before it, as asked"] };
   if (order.target === "other" || order.targetOrganizationId !== organizationId)
-    return { sequence: null, notes: ["no backup was made before it: the target is not the organization that is backed up"] };
+    return {
+      sequence: null,
+      notes: ["no backup was made before it: the target is not the organization that is backed up"],
+    };
   const request: BackupRequest = {
     organizationId,
     policyId: null,

@@ -1,6 +1,11 @@
 // What an operator reads in the Temporal Web UI while a restore runs or waits, and after it.
 import type { TableDifference } from "../src/domain/restore-request.ts";
-import { restoreStages, type RestoreOrder, type RestoreOutcome, type RestoreProgress } from "../src/domain/restore-run.ts";
+import {
+  restoreStages,
+  type RestoreOrder,
+  type RestoreOutcome,
+  type RestoreProgress,
+} from "../src/domain/restore-run.ts";
 
 export function renderRestore(order: RestoreOrder, progress: RestoreProgress, outcome?: RestoreOutcome): string {
   const { waiting, backup } = progress;
@@ -22,7 +27,8 @@ export function renderRestore(order: RestoreOrder, progress: RestoreProgress, ou
   );
   if (backup !== null) lines.push(`- backup ${backup.sequence}, of ${backup.takenAt}`);
   for (const entry of progress.drift) lines.push(`- schema drift: ${entry.message}`);
-  if (progress.askedAgain > 0) lines.push(`- asked again, because rows changed after they were shown: ${progress.askedAgain}`);
+  if (progress.askedAgain > 0)
+    lines.push(`- asked again, because rows changed after they were shown: ${progress.askedAgain}`);
   if (progress.differences !== null) lines.push("", ...drawDifferences(progress.differences));
   if (outcome !== undefined) {
     for (const proof of outcome.proofs) lines.push(`- proven: ${proof}`);
@@ -56,7 +62,9 @@ function drawDifferences(differences: readonly TableDifference[]): string[] {
   return [
     "| table | missing | changed | only live | key taken |",
     "|---|---|---|---|---|",
-    ...telling.map((each) => `| ${each.table} | ${each.missing} | ${each.changed} | ${each.liveOnly} | ${each.taken} |`),
+    ...telling.map(
+      (each) => `| ${each.table} | ${each.missing} | ${each.changed} | ${each.liveOnly} | ${each.taken} |`,
+    ),
     "",
     `${same} rows are as they were.`,
   ];

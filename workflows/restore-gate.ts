@@ -82,7 +82,8 @@ export class RestoreGate {
   private checkApproval(by: unknown): void {
     this.checkOpen();
     if (this.order.dryRun) throw invalid("A dry run is not applied; ask for a restore.");
-    if (typeof by !== "string" || by === "" || by.length > 200) throw invalid("Say who approves, in 1 to 200 characters.");
+    if (typeof by !== "string" || by === "" || by.length > 200)
+      throw invalid("Say who approves, in 1 to 200 characters.");
   }
 
   private checkDryRun(): void {
@@ -93,7 +94,9 @@ export class RestoreGate {
   private checkPrompt(): void {
     this.checkOpen();
     if (this.order.dryRun || this.order.strategy !== "prompt")
-      throw invalid(`This restore takes no decisions: it was asked for with ${this.order.dryRun ? "a dry run" : this.order.strategy}.`);
+      throw invalid(
+        `This restore takes no decisions: it was asked for with ${this.order.dryRun ? "a dry run" : this.order.strategy}.`,
+      );
     if (this.updates >= maxDecisionUpdates)
       throw invalid(`A run takes ${maxDecisionUpdates} updates; decide the rest at once (decideRest).`);
   }

@@ -12,4 +12,4 @@ export const decideRestUpdate = defineUpdate<{ undecided: number }, [{ table: st
   "decideRest",
 );
 export const approveUpdate = defineUpdate<{ approved: true }, [{ by: string }]>("approve");
-export const finishDryRunUpdate = defineUpdate<void, []>("finishDryRun");
+export const finishDryRunUpdate = defineUpdate("finishDryRun");

@@ -94,7 +94,10 @@ export class RestoreRun {
     this.differences = differences;
     gate.undecided = order.strategy === "prompt" ? count(differences, "changed") : 0;
     gate.lastNumber =
-      count(differences, "missing") + count(differences, "changed") + count(differences, "liveOnly") + count(differences, "taken");
+      count(differences, "missing") +
+      count(differences, "changed") +
+      count(differences, "liveOnly") +
+      count(differences, "taken");
 
     if (order.dryRun) {
       await this.waitForPeople(backup, differences, order.previewMs);

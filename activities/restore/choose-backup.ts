@@ -72,7 +72,8 @@ async function findManifest(vault: OrganizationVault, choice: BackupChoice): Pro
 /** @throws UsageInvalid */
 function microseconds(iso: string): bigint {
   const milliseconds = Date.parse(iso);
-  if (Number.isNaN(milliseconds)) throw new BackupError("UsageInvalid", "A moment is written like 2026-06-01T12:00:00Z.");
+  if (Number.isNaN(milliseconds))
+    throw new BackupError("UsageInvalid", "A moment is written like 2026-06-01T12:00:00Z.");
   const beyond = /\.\d{3}(\d{1,3})/.exec(iso)?.[1] ?? "";
   return BigInt(milliseconds) * 1000n + BigInt(beyond.padEnd(3, "0"));
 }

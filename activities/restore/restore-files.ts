@@ -109,7 +109,9 @@ async function findBefore(
   vault: OrganizationVault,
 ): Promise<Source | null> {
   const { preRestoreSequence } = await restores.readRestore(restoreId);
-  return preRestoreSequence === null ? null : { vault, manifest: (await vault.readManifest(preRestoreSequence)).manifest };
+  return preRestoreSequence === null
+    ? null
+    : { vault, manifest: (await vault.readManifest(preRestoreSequence)).manifest };
 }
 
 async function isSame(media: MediaSource, live: MediaFile, entry: MediaEntry): Promise<boolean> {

@@ -21,6 +21,7 @@ import {
   type PutPolicyOptions,
 } from "./policy.ts";
 import { runRecover } from "./recover.ts";
+import { addRestoreCommands } from "./restore-commands.ts";
 import { Session, toolVersion } from "./session.ts";
 import { runVerify } from "./verify.ts";
 
@@ -149,6 +150,8 @@ policy
   .description("say in words and times what a cron line means")
   .option("--time-zone <zone>", "", "UTC")
   .action(run((session, cron: string, options: { timeZone: string }) => runPreviewPolicy(session, cron, options)));
+
+addRestoreCommands(program, run, environment["RESTORE_TARGET_DATABASE_URL"]);
 
 program.commandsGroup("Look, prove, recover (needs the bucket and the key alone):");
 program

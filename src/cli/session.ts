@@ -2,8 +2,10 @@
 // control tables, Temporal. Servers that this machine must run are found where `up` runs them, or started for the
 // command's own time.
 import { openMediaSource } from "../adapters/media-source/open-media-source.ts";
+import { openMediaTarget } from "../adapters/media-target/open-media-target.ts";
 import { openObjectStore } from "../adapters/object-store/open-object-store.ts";
 import { createPostgresSource } from "../adapters/postgres/postgres-source.ts";
+import { openRuleChecker } from "../adapters/postgres/rule-checker.ts";
 import { connectClient, type ConnectedClient, type TemporalAddress } from "../client/connect.ts";
 import { ensureSearchAttributes } from "../client/search-attributes.ts";
 import type { Config } from "../config/config.ts";
@@ -12,12 +14,16 @@ import { loadCatalogue } from "../config/load-catalogue.ts";
 import { openControlDatabase, type ControlDatabase } from "../control/control-database.ts";
 import { createJobLedger } from "../control/job-ledger.ts";
 import { migrateControlTables } from "../control/migrate.ts";
+import { createRestoreLedger } from "../control/restore-ledger.ts";
+import { openText, sealText } from "../crypto/sealed-text.ts";
 import type { Catalogue } from "../domain/catalogue.ts";
 import { BackupError } from "../domain/errors.ts";
 import { findRunningServers, type RunningServers } from "../local/data-folder.ts";
 import { startLocalStack, type LocalStack } from "../local/local-stack.ts";
 import type { MediaSource } from "../ports/media-source.ts";
+import type { MediaTarget } from "../ports/media-target.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
+import type { RestoreTarget } from "../ports/restore-target.ts";
 import type { SourceDatabase } from "../ports/source-database.ts";
 import { createOrOpenRepository, openRepository, type Repository } from "../repository/repository.ts";
 import { loadWorkflowBundle } from "../worker/bundle-workflows.ts";
@@ -25,6 +31,8 @@ import type { RunningWorker } from "../worker/run-worker.ts";
 import type { Output } from "./output.ts";
 
 export const toolVersion = "0.1.0";
+
+const restoreTargetPurpose = "restore target";
 
 export class Session {
   readonly config: Config;
@@ -125,6 +133,28 @@ export class Session {
     return this.keep("media", () => openMediaSource(this.mediaUrl, this.config.storage));
   }
 
+  mediaTarget(): Promise<MediaTarget> {
+    return this.keep("media target", () => openMediaTarget(this.mediaUrl, this.config.storage));
+  }
+
+  /** The source for null, else the database whose URL sealTarget() sealed. Close it. */
+  async openRestoreTarget(targetSealed: string | null): Promise<RestoreTarget> {
+    await this.targetUrl(targetSealed);
+    throw new BackupError("RestoreTargetRefused", "This version can't restore into a live database yet.");
+  }
+
+  /** For the restore's row: a worker elsewhere must find the URL, and nobody else. */
+  async sealTarget(url: string): Promise<string> {
+    return await sealText(await findEncryptionKey(this.config), restoreTargetPurpose, url);
+  }
+
+  private async targetUrl(targetSealed: string | null): Promise<string> {
+    if (targetSealed !== null)
+      return await openText(await findEncryptionKey(this.config), restoreTargetPurpose, targetSealed);
+    await this.servers();
+    return this.sourceUrl;
+  }
+
   async client(): Promise<ConnectedClient["client"]> {
     await this.servers();
     const { client } = await this.keep("client", async () => {
@@ -138,10 +168,11 @@ export class Session {
   async startWorker(): Promise<RunningWorker> {
     const { startWorker } = await import("../worker/run-worker.ts"); // the SDK's core takes half a second to load
     await this.client();
-    const [source, catalogue, media, repository, control, workflowBundle] = await Promise.all([
+    const [source, catalogue, media, mediaTarget, repository, control, workflowBundle] = await Promise.all([
       this.source(),
       this.catalogue(),
       this.media(),
+      this.mediaTarget(),
       this.repository({ create: true }),
       this.control(),
       loadWorkflowBundle(this.cacheDir),
@@ -149,7 +180,19 @@ export class Session {
     const line = (level: string) => (message: string, fields?: Record<string, unknown>) =>
       process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`);
     const log = { info: () => {}, warn: line("warn"), error: line("error") };
-    const dependencies = { source, catalogue, media, repository, ledger: createJobLedger(control), log, toolVersion };
+    const dependencies = {
+      source,
+      catalogue,
+      media,
+      mediaTarget,
+      repository,
+      ledger: createJobLedger(control),
+      restores: createRestoreLedger(control),
+      openRestoreTarget: (targetSealed: string | null) => this.openRestoreTarget(targetSealed),
+      openRuleChecker: async (targetSealed: string | null) => openRuleChecker(await this.targetUrl(targetSealed)),
+      log,
+      toolVersion,
+    };
     const worker = await startWorker({ temporal: this.temporal, workflowBundle, dependencies });
     this.closers.push(() => worker.stop());
     return worker;

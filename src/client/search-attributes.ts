@@ -10,7 +10,14 @@ const keys = {
   operation: keyword("Operation"),
 };
 
-export const searchAttributeNames = ["OrganizationId", "BackupId", "PolicyId", "Operation", "Phase", "AwaitingDecision"] as const;
+export const searchAttributeNames = [
+  "OrganizationId",
+  "BackupId",
+  "PolicyId",
+  "Operation",
+  "Phase",
+  "AwaitingDecision",
+] as const;
 
 export function searchAttributesOf(values: {
   organizationId: string;

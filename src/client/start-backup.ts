@@ -7,14 +7,8 @@ import {
   WorkflowFailedError,
   WorkflowIdConflictPolicy,
 } from "@temporalio/client";
-import { ActivityFailure, ApplicationFailure, CancelledFailure } from "@temporalio/common";
-import {
-  backupPriority,
-  backupWorkflowId,
-  taskQueues,
-  type BackupOutcome,
-  type BackupRequest,
-} from "../domain/backup-request.ts";
+import { ActivityFailure, ApplicationFailure, CancelledFailure, ChildWorkflowFailure } from "@temporalio/common";
+import { backupWorkflowId, taskQueues, type BackupOutcome, type BackupRequest } from "../domain/backup-request.ts";
 import { BackupError, isErrorCode } from "../domain/errors.ts";
 import type { BackupProgress } from "../domain/progress.ts";
 import { searchAttributesOf } from "./search-attributes.ts";
@@ -112,7 +106,10 @@ export async function cancelBackup(
 }
 
 /** The run's failure under its own name. */
-export function asBackupError(error: unknown): BackupError {
+export function asBackupError(
+  error: unknown,
+  whenCancelled = "The backup was cancelled; nothing of it is listed.",
+): BackupError {
   if (!(error instanceof WorkflowFailedError)) {
     return error instanceof BackupError
       ? error
@@ -124,10 +121,10 @@ export function asBackupError(error: unknown): BackupError {
         );
   }
   for (let at: unknown = error.cause; at instanceof Error; at = at.cause) {
-    if (at instanceof CancelledFailure)
-      return new BackupError("Cancelled", "The backup was cancelled; nothing of it is listed.");
+    if (at instanceof CancelledFailure) return new BackupError("Cancelled", whenCancelled);
     if (at instanceof ApplicationFailure && isErrorCode(at.type)) return new BackupError(at.type, at.message);
-    if (!(at instanceof ActivityFailure) && !(at instanceof ApplicationFailure)) break;
+    if (!(at instanceof ActivityFailure || at instanceof ApplicationFailure || at instanceof ChildWorkflowFailure))
+      break;
   }
   return new BackupError(
     "Internal",

@@ -142,7 +142,8 @@ async function update<T>(
 ): Promise<T> {
   const handle = client.workflow.getHandle(restoreWorkflowId(restore));
   try {
-    return (await handle.executeUpdate(name, { args, ...(updateId === undefined ? {} : { updateId }) })) as T;
+    const options = { args: args as [unknown], ...(updateId === undefined ? {} : { updateId }) };
+    return await handle.executeUpdate<T, [unknown]>(name, options);
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) throw notFound(restore);
     if (!(error instanceof WorkflowUpdateFailedError)) throw unreachable(error);

@@ -18,7 +18,13 @@ export async function sealText(keyText: string, purpose: string, text: string): 
 export async function openText(keyText: string, purpose: string, sealedText: string): Promise<string> {
   const [version, ...parts] = sealedText.split(".");
   const [salt, nonce, sealed] = parts.map((part) => Buffer.from(part, "base64url"));
-  if (version !== "v1" || salt === undefined || nonce?.length !== 12 || sealed === undefined || sealed.length < tagBytes)
+  if (
+    version !== "v1" ||
+    salt === undefined ||
+    nonce?.length !== 12 ||
+    sealed === undefined ||
+    sealed.length < tagBytes
+  )
     throw wrong();
   const decipher = createDecipheriv("aes-256-gcm", await deriveKey(keyText, salt, purpose), nonce);
   decipher.setAuthTag(sealed.subarray(-tagBytes));
@@ -35,7 +41,12 @@ async function deriveKey(keyText: string, salt: Buffer, purpose: string): Promis
     key.kind === "bytes"
       ? ({ kind: "none", salt: "", iterations: 0 } as const)
       : ({ kind: "pbkdf2-hmac-sha256", salt: salt.toString("base64"), iterations: pbkdf2Iterations } as const);
-  return hkdf(await deriveRootKey(key, derivation), salt, JSON.stringify(["wedsync-backup sealed text v1", purpose]), 32);
+  return hkdf(
+    await deriveRootKey(key, derivation),
+    salt,
+    JSON.stringify(["wedsync-backup sealed text v1", purpose]),
+    32,
+  );
 }
 
 const wrong = (): BackupError =>

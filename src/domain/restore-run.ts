@@ -1,6 +1,13 @@
 // One restore on its way through Temporal: what is asked of it, how far it is, and what came out. All of it lies in
 // workflow history, so: ids, counts, moments and names of tables; never a row's value, a key or a connection string.
-import type { AppliedTable, ConflictStrategy, Decision, DriftEntry, LiveOnly, TableDifference } from "./restore-request.ts";
+import type {
+  AppliedTable,
+  ConflictStrategy,
+  Decision,
+  DriftEntry,
+  LiveOnly,
+  TableDifference,
+} from "./restore-request.ts";
 import type { TableName } from "./schema.ts";
 
 export type BackupChoice =

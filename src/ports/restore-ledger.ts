@@ -1,5 +1,11 @@
 // What a restore, and its rollback, write into and ask of the control tables.
-import type { BackupChoice, ChosenBackup, RestoreOutcome, RestoreWait, RollbackOutcome } from "../domain/restore-run.ts";
+import type {
+  BackupChoice,
+  ChosenBackup,
+  RestoreOutcome,
+  RestoreWait,
+  RollbackOutcome,
+} from "../domain/restore-run.ts";
 import type { DriftEntry, RecordSelection, TableDifference } from "../domain/restore-request.ts";
 import type { ErrorCode } from "../domain/errors.ts";
 
@@ -62,7 +68,10 @@ export interface RestoreLedger {
     restore: Pick<RestoreLease, "restoreId" | "organizationId">,
     preRestoreSequence: number | null,
   ): Promise<void>;
-  recordFiles(restore: Pick<RestoreLease, "restoreId" | "organizationId">, files: readonly RestoredFile[]): Promise<void>;
+  recordFiles(
+    restore: Pick<RestoreLease, "restoreId" | "organizationId">,
+    files: readonly RestoredFile[],
+  ): Promise<void>;
   listFiles(restoreId: string): Promise<readonly RestoredFile[]>;
   /** Closes the row and gives the lease back. `restoreSeconds` is without the time that people took. */
   completeRestore(input: {

@@ -47,9 +47,7 @@ export async function createBucketMediaTarget(options: BucketMediaOptions): Prom
         const { ETag } = await client.send(new sdk.UploadPartCommand({ Bucket, Key, UploadId, PartNumber, Body }));
         Parts.push({ PartNumber, ETag });
       }
-      await client.send(
-        new sdk.CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts } }),
-      );
+      await client.send(new sdk.CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts } }));
     } catch (error) {
       // What went up must not be kept; should this fail, too, the bucket's lifecycle rule removes it.
       await client.send(new sdk.AbortMultipartUploadCommand({ Bucket, Key, UploadId })).catch(() => {});

@@ -41,7 +41,11 @@ export function createFolderMediaTarget(rootDir: string): MediaTarget {
           await pipeline(Readable.from(content, { objectMode: false }), createWriteStream(draft, { flags: "wx" }));
           await utimes(draft, new Date(), new Date(modifiedAt));
           const file = await open(draft, "r");
-          await file.sync().finally(() => file.close());
+          try {
+            await file.sync();
+          } finally {
+            await file.close();
+          }
           await rename(draft, place);
         } finally {
           await rm(draft, { force: true });

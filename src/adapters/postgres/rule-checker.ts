@@ -7,7 +7,7 @@ import { openConnection } from "./connection.ts";
 const timeoutMs = 60_000;
 
 export async function openRuleChecker(url: string): Promise<RuleChecker> {
-  const { client, close } = await openConnection(url, "wedsync-backup rules").catch((error: unknown) => {
+  const connection = await openConnection(url, "wedsync-backup rules").catch((error: unknown) => {
     throw new BackupError(
       "RestoreTargetUnreachable",
       "The database whose rules are checked does not answer.",
@@ -15,6 +15,7 @@ export async function openRuleChecker(url: string): Promise<RuleChecker> {
       { cause: error },
     );
   });
+  const { client } = connection;
   return {
     async check(organizationId, rules) {
       const findings: RuleFinding[] = [];
@@ -34,7 +35,7 @@ export async function openRuleChecker(url: string): Promise<RuleChecker> {
       }
       return findings;
     },
-    close,
+    close: () => connection.close(),
   };
 }
 

@@ -1,0 +1,149 @@
+// Decisions for a restore that waits for them: from a file, or asked one by one at the terminal. Rows are read page by page
+// from the target database, never through Temporal; decisions go up in batches.
+import { readFile } from "node:fs/promises";
+import { createInterface } from "node:readline/promises";
+import type { Client } from "@temporalio/client";
+import { parse } from "yaml";
+import { z } from "zod";
+import { decideConflicts, decideRemainingConflicts } from "../client/start-restore.ts";
+import type { Decision } from "../domain/restore-request.ts";
+import { decisions, maxDecisionsPerUpdate, type RestoreOrder } from "../domain/restore-run.ts";
+import type { DifferenceRow, RestoreTarget } from "../ports/restore-target.ts";
+import { describeRow } from "./describe-restore.ts";
+import { usage } from "./output.ts";
+
+type Restore = Pick<RestoreOrder, "restoreId" | "organizationId">;
+
+const decisionSchema = z.enum(decisions as [Decision, ...Decision[]]);
+const fileSchema = z.strictObject({
+  /** Rows by their keys, as text. */
+  rows: z
+    .array(z.strictObject({ table: z.string(), key: z.record(z.string(), z.string()), decision: decisionSchema }))
+    .default([]),
+  tables: z.record(z.string(), decisionSchema).default({}),
+  rest: decisionSchema.optional(),
+});
+export type DecisionFile = z.infer<typeof fileSchema>;
+
+/** @throws UsageInvalid listing what is wrong. */
+export async function readDecisionFile(path: string): Promise<DecisionFile> {
+  const text = await readFile(path, "utf8").catch(() => {
+    throw usage("The file of --decisions can't be read.");
+  });
+  let value: unknown;
+  try {
+    value = parse(text);
+  } catch {
+    throw usage("The file of --decisions is neither JSON nor YAML.");
+  }
+  const parsed = fileSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => `${issue.path.join(".") || "the file"}: ${issue.message}`);
+  throw usage(`The file of --decisions is not well formed:\n- ${problems.join("\n- ")}`);
+}
+
+export async function* readConflicts(target: RestoreTarget, restoreId: string): AsyncGenerator<DifferenceRow> {
+  for (let after: number | null = 0; after !== null;) {
+    const page = await target.readDifferences(restoreId, { table: null, kind: "changed", after, limit: 200 });
+    yield* page.rows;
+    after = page.next;
+  }
+}
+
+/** @returns how many conflicts it leaves open. */
+export async function decideFromFile(
+  client: Client,
+  target: RestoreTarget,
+  restore: Restore,
+  file: DecisionFile,
+): Promise<number> {
+  const wanted = new Map(file.rows.map((row) => [nameRow(row.table, row.key), row.decision]));
+  const batch = new DecisionBatch(client, restore);
+  if (wanted.size > 0) {
+    for await (const row of readConflicts(target, restore.restoreId)) {
+      const name = nameRow(row.table, row.key);
+      const decision = wanted.get(name);
+      if (decision === undefined) continue;
+      wanted.delete(name);
+      await batch.add(row.number, decision);
+    }
+  }
+  if (wanted.size > 0) throw usage(`${wanted.size} rows of --decisions are no conflicts of this restore.`);
+  await batch.flush();
+  for (const [table, decision] of Object.entries(file.tables))
+    batch.undecided = (await decideRemainingConflicts(client, restore, { table, decision })).undecided;
+  if (file.rest !== undefined)
+    batch.undecided = (await decideRemainingConflicts(client, restore, { table: null, decision: file.rest })).undecided;
+  return batch.undecided ?? Number.POSITIVE_INFINITY;
+}
+
+const nameRow = (table: string, key: Readonly<Record<string, string>>): string =>
+  JSON.stringify([table, Object.entries(key).sort(([a], [b]) => (a < b ? -1 : 1))]);
+
+const letters: Readonly<Record<string, Decision>> = { b: "take backup", l: "keep live", m: "merge" };
+
+/** Asks until all is decided or the person stops. @returns how many conflicts are left open. */
+export async function decideAtTerminal(
+  client: Client,
+  target: RestoreTarget,
+  restore: Restore,
+  undecided: number,
+): Promise<number> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const batch = new DecisionBatch(client, restore);
+  batch.undecided = undecided;
+  const settled = new Set<string>();
+  try {
+    for await (const row of readConflicts(target, restore.restoreId)) {
+      if (settled.has(row.table)) continue;
+      process.stderr.write(`\n${describeRow(row)}\n`);
+      const answer = await ask(terminal);
+      if (answer === "q") break;
+      const decision = letters[answer.toLowerCase()] as Decision;
+      await batch.add(row.number, decision);
+      if (answer === answer.toLowerCase()) continue;
+      await batch.flush();
+      batch.undecided = (await decideRemainingConflicts(client, restore, { table: row.table, decision })).undecided;
+      settled.add(row.table);
+    }
+    await batch.flush();
+  } finally {
+    terminal.close();
+  }
+  return batch.undecided ?? undecided;
+}
+
+async function ask(terminal: { question(text: string): Promise<string> }): Promise<string> {
+  for (;;) {
+    const answer = (
+      await terminal.question(
+        "take [b]ackup, keep [l]ive, [m]erge (capital: all the rest of this table), [q]uit for now: ",
+      )
+    ).trim();
+    if (answer === "q" || letters[answer.toLowerCase()] !== undefined) return answer;
+  }
+}
+
+class DecisionBatch {
+  undecided: number | null = null;
+  private held: { number: number; decision: Decision }[] = [];
+  private readonly client: Client;
+  private readonly restore: Restore;
+
+  constructor(client: Client, restore: Restore) {
+    this.client = client;
+    this.restore = restore;
+  }
+
+  async add(number: number, decision: Decision): Promise<void> {
+    this.held.push({ number, decision });
+    if (this.held.length === maxDecisionsPerUpdate) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    if (this.held.length === 0) return;
+    const { undecided } = await decideConflicts(this.client, this.restore, this.held);
+    this.held = [];
+    this.undecided = undecided;
+  }
+}
