@@ -58,7 +58,11 @@ export default {
     only(
       "workflows-are-deterministic",
       "^workflows/",
-      ["^src/domain/", "^activities/(contract|restore-contract|verify-contract)\\.ts$", ...npm("@temporalio/workflow", "@temporalio/common")],
+      [
+        "^src/domain/",
+        "^activities/(contract|restore-contract|verify-contract)\\.ts$",
+        ...npm("@temporalio/workflow", "@temporalio/common"),
+      ],
       "Workflows are replayed: they may touch nothing that can answer differently the second time.",
     ),
     only(

@@ -8,7 +8,13 @@ import {
   WorkflowIdConflictPolicy,
 } from "@temporalio/client";
 import { ActivityFailure, ApplicationFailure, CancelledFailure, ChildWorkflowFailure } from "@temporalio/common";
-import { backupWorkflowId, taskQueues, type BackupOutcome, type BackupRequest } from "../domain/backup-request.ts";
+import {
+  backupPriority,
+  backupWorkflowId,
+  taskQueues,
+  type BackupOutcome,
+  type BackupRequest,
+} from "../domain/backup-request.ts";
 import { BackupError, isErrorCode } from "../domain/errors.ts";
 import type { BackupProgress } from "../domain/progress.ts";
 import { searchAttributesOf } from "./search-attributes.ts";

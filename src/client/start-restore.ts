@@ -63,6 +63,8 @@ async function startOnce(
           : WorkflowIdReusePolicy.REJECT_DUPLICATE,
       args: [order],
       staticSummary,
+      // Before every backup that waits: somebody stands beside it.
+      priority: { priorityKey: 1, fairnessKey: organizationId.slice(0, 64) },
       typedSearchAttributes: searchAttributesOf({ organizationId, policyId: null, operation }),
     });
   } catch (error) {

@@ -58,7 +58,8 @@ export const backupPriority = ({ organizationId, trigger }: Pick<BackupRequest, 
 export const backupWorkflowId = (organizationId: string): string => `backup/${organizationId}`;
 
 /**
- * `control` takes workflows and short activities, `restores` the activities of restores and restore tests, `snapshots` the activities that hold a snapshot for as long as a run
+ * `control` takes workflows and short activities, `restores` the activities of restores and restore tests, `snapshots`
+ * the activities that hold a snapshot for as long as a run
  * lasts (so that they can't starve the others of slots); each worker's bench has a queue of its own.
  */
 export const taskQueues = {

@@ -7,7 +7,9 @@ import { join } from "node:path";
 import type { ActivityInterceptorsFactory } from "@temporalio/worker";
 import { createFilesystemStore } from "../../src/adapters/object-store/filesystem.ts";
 import { createFolderMediaSource } from "../../src/adapters/media-source/folder.ts";
+import { createFolderMediaTarget } from "../../src/adapters/media-target/folder.ts";
 import { createPostgresSource } from "../../src/adapters/postgres/postgres-source.ts";
+import { openRuleChecker } from "../../src/adapters/postgres/rule-checker.ts";
 import { connectClient, type ConnectedClient } from "../../src/client/connect.ts";
 import { ensureSearchAttributes } from "../../src/client/search-attributes.ts";
 import { followBackup, requestBackup, type StartedBackup } from "../../src/client/start-backup.ts";
@@ -16,12 +18,14 @@ import { openControlDatabase, type ControlDatabase } from "../../src/control/con
 import { createJobLedger } from "../../src/control/job-ledger.ts";
 import { listJobs, type JobRow } from "../../src/control/jobs.ts";
 import { migrateControlTables } from "../../src/control/migrate.ts";
+import { createRestoreLedger } from "../../src/control/restore-ledger.ts";
 import type { BackupOutcome, BackupRequest } from "../../src/domain/backup-request.ts";
 import type { Catalogue } from "../../src/domain/catalogue.ts";
 import { cacheFolder } from "../../src/local/cache-folder.ts";
 import type { MediaSource } from "../../src/ports/media-source.ts";
 import type { JobLedger } from "../../src/ports/job-ledger.ts";
 import type { ObjectStore } from "../../src/ports/object-store.ts";
+import type { RestoreTarget } from "../../src/ports/restore-target.ts";
 import type { SourceDatabase } from "../../src/ports/source-database.ts";
 import { createOrOpenRepository, type Repository } from "../../src/repository/repository.ts";
 import { createSampleSchema, generateSampleWeddings } from "../../src/samples/generate.ts";
@@ -117,6 +121,10 @@ export async function createBackupRig(options: RigOptions = {}) {
         media,
         repository,
         ledger: createJobLedger(control),
+        restores: createRestoreLedger(control),
+        openRestoreTarget: async (): Promise<RestoreTarget> => Promise.reject(new Error("no target yet")),
+        openRuleChecker: (targetSealed: string | null) => openRuleChecker(targetSealed ?? database.url),
+        mediaTarget: createFolderMediaTarget(mediaDir),
         log: { info: line("info"), warn: line("warn"), error: line("error") },
         toolVersion: "test",
         ...parts,

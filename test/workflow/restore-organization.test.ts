@@ -2,7 +2,10 @@
 // cancellation and a failure leave behind. The activities are fakes; the real ones are tested in test/integration.
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
-import { NativeConnection, Worker, type WorkflowBundle } from "@temporalio/worker";
+import type { Client } from "@temporalio/client";
+import { DefaultLogger, NativeConnection, Runtime, Worker, type WorkflowBundle } from "@temporalio/worker";
+import { connectClient, type ConnectedClient, type TemporalAddress } from "../../src/client/connect.ts";
+import { ensureSearchAttributes } from "../../src/client/search-attributes.ts";
 import {
   approveRestore,
   cancelRestore,
@@ -18,30 +21,37 @@ import { restoreDefaults, restoreWorkflowId, type RestoreOrder } from "../../src
 import { cacheFolder } from "../../src/local/cache-folder.ts";
 import { loadWorkflowBundle } from "../../src/worker/bundle-workflows.ts";
 import { conflicts, FakeRestore, type ActivityName } from "../support/fake-restore-activities.ts";
-import { createTestNamespace, eventually, type TestNamespace } from "../support/temporal-namespace.ts";
+import { eventually } from "../support/eventually.ts";
+import { createNamespace } from "../support/temporal-namespace.ts";
 
-let namespace: TestNamespace;
+let temporal: TemporalAddress;
+let connected: ConnectedClient;
+let client: Client;
 let connection: NativeConnection;
 let workflowBundle: WorkflowBundle;
+Runtime.install({ logger: new DefaultLogger("ERROR") });
 const stops: (() => Promise<void>)[] = [];
 
 beforeAll(async () => {
-  [namespace, workflowBundle] = await Promise.all([
-    createTestNamespace(),
-    loadWorkflowBundle(cacheFolder(process.env)),
-  ]);
-  connection = await NativeConnection.connect({ address: namespace.temporal.address });
+  const address = process.env["TEST_TEMPORAL_ADDRESS"] ?? "";
+  temporal = { address, namespace: `test-${randomUUID()}`, apiKey: null, tls: null };
+  await createNamespace(address, temporal.namespace);
+  connected = await connectClient(temporal);
+  ({ client } = connected);
+  await ensureSearchAttributes(client, temporal.namespace);
+  workflowBundle = await loadWorkflowBundle(cacheFolder(process.env));
+  connection = await NativeConnection.connect({ address });
 });
 afterEach(async () => {
   for (const stop of stops.splice(0).reverse()) await stop();
 });
 afterAll(async () => {
   await connection.close();
-  await namespace.close();
+  await connected.close();
 });
 
 async function startFakeWorker(fake: FakeRestore): Promise<() => Promise<void>> {
-  const common = { connection, namespace: namespace.temporal.namespace, activities: { ...fake.activities() } };
+  const common = { connection, namespace: temporal.namespace, activities: { ...fake.activities() } };
   const workers = await Promise.all([
     Worker.create({ ...common, taskQueue: taskQueues.control, workflowBundle, maxHeartbeatThrottleInterval: "1s" }),
     Worker.create({ ...common, taskQueue: taskQueues.restores, maxHeartbeatThrottleInterval: "1s" }),
@@ -69,18 +79,18 @@ async function start(asked: Partial<RestoreOrder>): Promise<RestoreOrder> {
     requestedBy: "test",
     ...asked,
   };
-  await requestRestore(namespace.client, order);
+  await requestRestore(client, order);
   return order;
 }
 
 const waitsFor = (order: RestoreOrder, what: string) =>
   eventually(`the restore to wait for ${what}`, async () => {
-    const progress = await readRestoreProgress(namespace.client, order);
+    const progress = await readRestoreProgress(client, order);
     return progress?.waiting?.for === what && progress.waiting;
   });
 
 const outcomeOf = (order: RestoreOrder) =>
-  followRestore(namespace.client, order).then(
+  followRestore(client, order).then(
     (outcome) => ({ outcome, code: null, message: "" }),
     (error: { code: string; message: string }) => ({ outcome: null, code: error.code, message: error.message }),
   );
@@ -98,9 +108,9 @@ test("nothing is applied before it is approved, and the lease is free while peop
   expect(fake.called("applyRestore")).toBe(false);
   await eventually("the Web UI's filter to find it", async () => {
     const query = `AwaitingDecision = 'approval' AND WorkflowId = '${restoreWorkflowId(order)}'`;
-    return (await namespace.client.workflow.count(query)).count === 1;
+    return (await client.workflow.count(query)).count === 1;
   });
-  await approveRestore(namespace.client, order, "ada");
+  await approveRestore(client, order, "ada");
   const { outcome } = await outcomeOf(order);
   expect(outcome).toMatchObject({ status: "applied", decidedByDefault: 0, files: { created: 1 } });
   expect(fake.isApplied).toBe(true);
@@ -113,8 +123,8 @@ test("a dry run writes nothing, can be looked at until it is finished, and leave
   const order = await start({ dryRun: true });
   await waitsFor(order, "a look at the dry run");
   expect(fake.hasStaging).toBe(true);
-  await expect(approveRestore(namespace.client, order, "ada")).rejects.toMatchObject({ code: "DecisionInvalid" });
-  await finishDryRun(namespace.client, order);
+  await expect(approveRestore(client, order, "ada")).rejects.toMatchObject({ code: "DecisionInvalid" });
+  await finishDryRun(client, order);
   const { outcome } = await outcomeOf(order);
   expect(outcome).toMatchObject({ status: "previewed", applied: [], differences: [{ missing: 4 }, { missing: 0 }] });
   expect(fake.called("applyRestore")).toBe(false);
@@ -144,21 +154,19 @@ test("decisions are checked before they enter history, counted, and may come ove
     ["no such decision", [{ number: 1, decision: "guess" as never }]],
   ];
   for (const [why, decisions] of refused) {
-    const code = await decideConflicts(namespace.client, order, decisions).catch(
-      (error: { code: string }) => error.code,
-    );
+    const code = await decideConflicts(client, order, decisions).catch((error: { code: string }) => error.code);
     expect([why, code]).toEqual([why, "DecisionInvalid"]);
   }
   expect(fake.called("storeDecisions")).toBe(false);
 
-  const first = await decideConflicts(namespace.client, order, [take(1), take(2)], "batch-1");
-  const again = await decideConflicts(namespace.client, order, [take(1), take(2)], "batch-1");
+  const first = await decideConflicts(client, order, [take(1), take(2)], "batch-1");
+  const again = await decideConflicts(client, order, [take(1), take(2)], "batch-1");
   expect([first, again]).toEqual([{ undecided: 3 }, { undecided: 3 }]);
   expect(fake.calls.filter((call) => call.name === "storeDecisions")).toHaveLength(1);
 
   await stop();
   await startFakeWorker(fake);
-  expect(await decideRemainingConflicts(namespace.client, order, { table: null, decision: "keep live" })).toEqual({
+  expect(await decideRemainingConflicts(client, order, { table: null, decision: "keep live" })).toEqual({
     undecided: 0,
   });
   expect((await outcomeOf(order)).outcome).toMatchObject({ status: "applied", decidedByDefault: 0 });
@@ -171,13 +179,13 @@ test("a row that changed after it was shown is asked again", async () => {
   await startFakeWorker(fake);
   const order = await start({ strategy: "prompt", approval: "given" });
   await waitsFor(order, "decisions");
-  await decideRemainingConflicts(namespace.client, order, { table: null, decision: "take backup" });
+  await decideRemainingConflicts(client, order, { table: null, decision: "take backup" });
   const again = await eventually("the rows to be asked again", async () => {
-    const progress = await readRestoreProgress(namespace.client, order);
+    const progress = await readRestoreProgress(client, order);
     return progress?.askedAgain === 2 && progress.waiting;
   });
   expect(again).toMatchObject({ for: "decisions", undecided: 2 });
-  await decideRemainingConflicts(namespace.client, order, { table: null, decision: "take backup" });
+  await decideRemainingConflicts(client, order, { table: null, decision: "take backup" });
   expect((await outcomeOf(order)).outcome).toMatchObject({ status: "applied" });
   expectNothingLeft(fake);
 });
@@ -218,7 +226,7 @@ test("after the answer, a backup that has the lease meanwhile is waited for", as
   const order = await start({});
   await waitsFor(order, "approval");
   fake.failures.set("openRestore", { code: "OrganizationBusy", message: "another operation" });
-  await approveRestore(namespace.client, order, "ada");
+  await approveRestore(client, order, "ada");
   await eventually(
     "the lease to be asked for twice in vain",
     async () => fake.calls.filter((call) => call.name === "openRestore").length > 2,
@@ -251,7 +259,7 @@ test.each(stages)("cancelled in %s, the old state stays and nothing is left", as
   await startFakeWorker(fake);
   const order = await start({ approval: "given" });
   await eventually(`${stage} to begin`, async () => fake.called(stage));
-  await cancelRestore(namespace.client, order);
+  await cancelRestore(client, order);
   release();
   expect((await outcomeOf(order)).code).toBe("Cancelled");
   expect(fake.isApplied).toBe(false);
@@ -265,7 +273,7 @@ test("cancelled while it waits, nothing is left", async () => {
   await startFakeWorker(fake);
   const order = await start({});
   await waitsFor(order, "approval");
-  await cancelRestore(namespace.client, order);
+  await cancelRestore(client, order);
   expect((await outcomeOf(order)).code).toBe("Cancelled");
   expect(fake.inputOf("failRestore")).toMatchObject({ status: "cancelled" });
   expectNothingLeft(fake);
@@ -307,9 +315,9 @@ test("asking twice for the same restore is one restore", async () => {
   const fake = new FakeRestore();
   await startFakeWorker(fake);
   const order = await start({ approval: "given" });
-  await requestRestore(namespace.client, order);
+  await requestRestore(client, order);
   await outcomeOf(order);
-  await requestRestore(namespace.client, order);
+  await requestRestore(client, order);
   await outcomeOf(order);
   expect(fake.calls.filter((call) => call.name === "applyRestore")).toHaveLength(1);
 });
