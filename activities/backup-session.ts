@@ -4,7 +4,7 @@ import { BackupError } from "../src/domain/errors.ts";
 import type { ForeignRows } from "../src/domain/foreign-rows.ts";
 import type { MediaSource } from "../src/ports/media-source.ts";
 import type { HeldSnapshot, SnapshotReader, SourceDatabase } from "../src/ports/source-database.ts";
-import type { Manifest } from "../src/repository/manifest.ts";
+import { tableSegments, type Manifest } from "../src/repository/manifest.ts";
 import type { OrganizationVault, PackIndexEntry, SealedManifest } from "../src/repository/vault.ts";
 import type { ClosureTable } from "../src/domain/catalogue.ts";
 import type { Batch } from "./batch.ts";
@@ -90,14 +90,19 @@ export class BackupSession {
     return this.watch === null ? work() : this.watch.measure(work);
   }
 
+  /** Content that is damaged where it lies is stored again when it is met. */
+  distrust(segments: readonly { readonly id: string }[]): void {
+    for (const { id } of segments) this.stored.delete(id);
+  }
+
   /** What was taken over from the newest manifest without reading, since the last call. */
   countUnchanged(collector: OrganizationProgress): { rows: number; bytes: number } {
     let rows = 0;
     let bytes = 0;
     for (const table of collector.tables) {
-      if (table.reused === null) continue;
-      rows += table.rows;
-      bytes += table.rawBytes;
+      if (table.reused === null && table.layer === null) continue;
+      rows += table.rows - (table.layer?.rows ?? 0);
+      bytes += table.rawBytes - (table.layer?.rawBytes ?? 0);
     }
     for (const file of collector.files) if (file.reused !== null) bytes += file.file.sizeBytes;
     const since = { rows: rows - this.countedUnchanged.rows, bytes: bytes - this.countedUnchanged.bytes };
@@ -149,7 +154,7 @@ export class BackupSession {
 
   private learnManifest(manifest: Manifest): void {
     const references = [
-      ...manifest.tables.flatMap((table) => table.segments),
+      ...manifest.tables.flatMap(tableSegments),
       ...manifest.media.files.flatMap((file) => file.parts),
     ];
     for (const { id, pack, offset, length } of references) {

@@ -6,18 +6,12 @@
 import { Context } from "@temporalio/activity";
 import { BackupError } from "../src/domain/errors.ts";
 import { planTenantClosure } from "../src/domain/tenant-closure.ts";
-import type { BackupRequest } from "../src/domain/backup-request.ts";
 import type { HeldSnapshot } from "../src/ports/source-database.ts";
-import { assertOrganization } from "./assert-organization.ts";
-import { fingerprintSchema } from "../src/repository/schema-fingerprint.ts";
-import { BackupSession } from "./backup-session.ts";
-import { chooseTables } from "./choose-tables.ts";
-import type { SessionKey, SnapshotActivities, SnapshotReady, StoredPack } from "./contract.ts";
+import type { BackupSession } from "./backup-session.ts";
+import type { SnapshotActivities, SnapshotReady } from "./contract.ts";
 import type { ActivityDependencies } from "./dependencies.ts";
-import { OrganizationCollector } from "./organization-collector.ts";
-import { estimateBytes } from "./estimate-bytes.ts";
 import { beatWhile } from "./heartbeat.ts";
-import { readBases } from "./read-bases.ts";
+import { openSession } from "./open-session.ts";
 import { Stopwatch } from "./stopwatch.ts";
 
 /** Vacuum can't remove dead rows newer than an open snapshot: it must not live for ever. */
@@ -75,52 +69,6 @@ async function announce(ready: SnapshotReady): Promise<void> {
       {},
       { cause: error },
     );
-  }
-}
-
-async function openSession(
-  dependencies: ActivityDependencies,
-  held: HeldSnapshot,
-  key: SessionKey,
-  request: BackupRequest,
-  uploadedPacks: readonly StoredPack[],
-): Promise<BackupSession> {
-  const { source, media, repository, ledger, bench } = dependencies;
-  const tables = chooseTables(held.closure, request.dataSets);
-  const reader = await source.importSnapshot(held.reference);
-  try {
-    // Before the vault is made: a mistyped id must not leave keys behind.
-    await assertOrganization(reader, held.closure, key.organizationId);
-    const [vault, remembered, estimatedBytes] = await Promise.all([
-      repository.openVault(key.organizationId, { create: true }),
-      ledger.latestManifest(key.organizationId),
-      estimateBytes(reader, tables, key.organizationId),
-    ]);
-    const bases = await readBases(vault);
-    const { organizationId } = key;
-    const session = new BackupSession({
-      organizationId,
-      vault,
-      source,
-      held,
-      reader,
-      media,
-      tables,
-      dataSets: request.dataSets,
-      bases,
-      remembered,
-      estimatedBytes,
-      schemaFingerprint: fingerprintSchema(held.schema),
-    });
-    // Packs of an earlier attempt of this run: what they hold is not stored again.
-    for (const { packName, packBytes } of uploadedPacks)
-      session.learnPack(packName, packBytes, await vault.readPackIndex(packName));
-    session.collector = new OrganizationCollector(session);
-    bench.place(key, session);
-    return session;
-  } catch (error) {
-    await reader.close();
-    throw error;
   }
 }
 

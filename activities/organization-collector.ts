@@ -109,5 +109,6 @@ const newProgress = (table: ClosureTable): TableProgress => ({
   checksum: "",
   reused: null,
   reusedFrom: null,
+  layer: null,
   done: false,
 });

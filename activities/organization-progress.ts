@@ -16,6 +16,14 @@ export interface TableProgress {
   /** The entry of an earlier manifest that still describes the table, and that manifest's sequence. */
   reused: TableEntry | null;
   reusedFrom: number | null;
+  /** Set where only what changed was read: the entry that it lies on, and how many of `segments` hold rows (the rest keys).
+   * `rows` and `rawBytes` count what was read, keys of removed rows included. */
+  layer: {
+    readonly base: TableEntry;
+    readonly rowSegments: number;
+    readonly rows: number;
+    readonly rawBytes: number;
+  } | null;
   done: boolean;
 }
 

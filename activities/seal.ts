@@ -2,7 +2,15 @@
 import { BackupError } from "../src/domain/errors.ts";
 import type { ForeignRows } from "../src/domain/foreign-rows.ts";
 import type { JobLedger } from "../src/ports/job-ledger.ts";
-import { formatVersion, type Manifest, type SegmentReference } from "../src/repository/manifest.ts";
+import {
+  formatVersion,
+  rowLayersFeature,
+  type Manifest,
+  type SegmentReference,
+  type TableEntry,
+  type TableLayer,
+} from "../src/repository/manifest.ts";
+import { usesLayers } from "../src/repository/read-layers.ts";
 import type { BackupSession } from "./backup-session.ts";
 import { beatWhile } from "./heartbeat.ts";
 import type { Bench } from "./bench.ts";
@@ -81,17 +89,30 @@ function buildManifest(
   if (unfinished.length > 0 || collector.tables.length !== session.parts.tables.length) {
     throw new BackupError("Internal", "A table was not read to its end.");
   }
-  const tables = collector.tables.map(({ table, segments, reused, rows, rawBytes, checksum }) => ({
-    table: table.table,
-    dataSet: table.dataSet ?? "",
-    columns: [...table.columns],
-    keyColumnCount: table.keyColumnCount,
-    rows,
-    rawBytes,
-    checksum,
-    segments: (reused?.segments ?? segments).map(locate),
-    backupsSinceRead: reused === null ? 0 : reused.backupsSinceRead + 1,
-  }));
+  const locateLayer = ({ rows, removed }: TableLayer): TableLayer => ({
+    rows: rows.map(locate),
+    removed: removed.map(locate),
+  });
+  const tables = collector.tables.map(({ table, segments, reused, layer, rows, rawBytes, checksum }): TableEntry => {
+    const below = reused ?? layer?.base ?? null;
+    const layers = (below?.layers ?? []).map(locateLayer);
+    if (layer !== null) {
+      const located = segments.map(locate);
+      layers.push({ rows: located.slice(0, layer.rowSegments), removed: located.slice(layer.rowSegments) });
+    }
+    return {
+      table: table.table,
+      dataSet: table.dataSet ?? "",
+      columns: [...table.columns],
+      keyColumnCount: table.keyColumnCount,
+      rows,
+      rawBytes,
+      checksum,
+      segments: (below?.segments ?? segments).map(locate),
+      ...(layers.length === 0 ? {} : { layers }),
+      backupsSinceRead: below === null ? 0 : below.backupsSinceRead + 1,
+    };
+  });
   const files = collector.files.map(({ path, file, parts, reused, sha256 }) => ({
     path,
     sizeBytes: file.sizeBytes,
@@ -108,7 +129,7 @@ function buildManifest(
     held.reference;
   return {
     formatVersion,
-    features: [],
+    features: usesLayers(tables) ? [rowLayersFeature] : [],
     organizationId,
     backupId,
     sequence,

@@ -78,6 +78,10 @@ export interface ClosureTable extends TableClassification {
   readonly rowsSql: string;
   /** SELECT count(*) AS rows, count(*) FILTER (rows not older than transaction $2) AS recent, same rows as rowsSql. */
   readonly changesSql: string;
+  /** rowsSql, of the rows not older than transaction $2 only. */
+  readonly changedRowsSql: string;
+  /** The key columns of all rows; null where there is no primary key. */
+  readonly keysSql: string | null;
   /** Other closure tables through which rows are reached: when one of them changed, membership may have, too. */
   readonly dependsOn: readonly TableName[];
   readonly estimatedBytes: number;

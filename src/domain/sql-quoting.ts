@@ -37,3 +37,7 @@ export function fillOrganization(sql: string, organizationId: string): string {
   const literal = quoteLiteral(organizationId);
   return sql.replaceAll(/\$1(?!\d)/g, () => literal);
 }
+
+/** changedRowsSql with its second placeholder filled in, for COPY; a transaction id is digits. */
+export const fillTransaction = (sql: string, transactionId: bigint): string =>
+  sql.replaceAll(/\$2(?!\d)/g, () => `'${transactionId}'`);

@@ -147,6 +147,8 @@ function describeTable(
   const columns = [...key, ...stored.filter((name) => !key.includes(name))];
   const membership = memberships.get(table.name) as Membership;
   const where = `FROM ${fromTable(table)} AS t WHERE ${membership.predicate("t")}`;
+  const isRecent = "age(t.xmin) <= age($2::xid)";
+  const list = (names: readonly string[]): string => names.map((name) => `t.${quoteIdentifier(name)}`).join(", ");
   return {
     table: table.name,
     role: membership.role,
@@ -154,8 +156,10 @@ function describeTable(
     reason: membership.reason,
     columns,
     keyColumnCount: key.length,
-    rowsSql: `SELECT ${columns.map((name) => `t.${quoteIdentifier(name)}`).join(", ")} ${where}`,
-    changesSql: `SELECT count(*) AS rows, count(*) FILTER (WHERE age(t.xmin) <= age($2::xid)) AS recent ${where}`,
+    rowsSql: `SELECT ${list(columns)} ${where}`,
+    changesSql: `SELECT count(*) AS rows, count(*) FILTER (WHERE ${isRecent}) AS recent ${where}`,
+    changedRowsSql: `SELECT ${list(columns)} ${where} AND ${isRecent}`,
+    keysSql: key.length === 0 ? null : `SELECT ${list(key)} ${where}`,
     dependsOn: dependenciesOf(table.name, memberships),
     estimatedBytes: table.estimatedBytes,
   };

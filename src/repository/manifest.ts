@@ -6,8 +6,11 @@ import type { TableClassification } from "../domain/catalogue.ts";
 
 export const formatVersion = 1;
 
+/** A table may be an earlier backup's segments and layers of changes on top. */
+export const rowLayersFeature = "row-layers";
+
 /** Features that this version can read. A manifest that names any other is refused. */
-export const knownFeatures: readonly string[] = [];
+export const knownFeatures: readonly string[] = [rowLayersFeature];
 
 const hex = (bytes: number) => z.string().regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`));
 const count = z.number().int().nonnegative();
@@ -22,8 +25,16 @@ export const segmentReferenceSchema = z.strictObject({
   offset: count,
   length: count,
   rawBytes: count,
-  /** Rows in the segment; 0 for parts of files. */
+  /** Rows (or keys of removed rows) in the segment; 0 for parts of files. */
   rows: count,
+});
+
+/** What changed in a table since the segments and layers below: FORMAT.md, "Row layers". */
+export const tableLayerSchema = z.strictObject({
+  /** Rows that are new, or stand for the rows of the same key below. */
+  rows: z.array(segmentReferenceSchema),
+  /** Keys, as the first fields of COPY text, one a line, whose rows below are gone. */
+  removed: z.array(segmentReferenceSchema),
 });
 
 export const tableEntrySchema = z.strictObject({
@@ -36,6 +47,8 @@ export const tableEntrySchema = z.strictObject({
   /** Order-independent: the sum modulo 2^64 of XXH64(row line without its newline, seed 0). */
   checksum: hex(8),
   segments: z.array(segmentReferenceSchema),
+  /** Lowest first; only with the feature "row-layers". `rows`, `rawBytes` and `checksum` are of the table as a whole. */
+  layers: z.array(tableLayerSchema).optional(),
   /** How many backups ago the table was last read in full; 0 when this backup read it. */
   backupsSinceRead: count,
 });
@@ -94,6 +107,13 @@ export const manifestSchema = z.strictObject({
 });
 
 export type SegmentReference = z.infer<typeof segmentReferenceSchema>;
+export type TableLayer = z.infer<typeof tableLayerSchema>;
 export type TableEntry = z.infer<typeof tableEntrySchema>;
 export type MediaEntry = z.infer<typeof mediaEntrySchema>;
 export type Manifest = z.infer<typeof manifestSchema>;
+
+/** Every segment that a table's rows come from. */
+export const tableSegments = ({ segments, layers = [] }: TableEntry): SegmentReference[] => [
+  ...segments,
+  ...layers.flatMap((layer) => [...layer.rows, ...layer.removed]),
+];

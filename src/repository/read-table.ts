@@ -1,6 +1,7 @@
 // A table's rows, or a file's bytes, out of the store; proven against the manifest as they pass.
 import { createHash } from "node:crypto";
 import { BackupError } from "../domain/errors.ts";
+import { readLayeredRows } from "./read-layers.ts";
 import type { Manifest, MediaEntry, SegmentReference, TableEntry } from "./manifest.ts";
 import { RowSegmenter } from "./row-segmenter.ts";
 import type { OrganizationVault } from "./vault.ts";
@@ -8,14 +9,15 @@ import type { OrganizationVault } from "./vault.ts";
 /** Segments fetched ahead of the reader, together about so many stored bytes. */
 const readAheadBytes = 8 * 1024 * 1024;
 
-/** COPY text in stored order. @throws RecoverMismatch at the end unless rows, bytes and checksum are the manifest's. */
+/** COPY text, whole rows at a time, in no promised order. @throws RecoverMismatch at the end unless rows, bytes and checksum are the manifest's. */
 export async function* readTableRows(
   vault: OrganizationVault,
   manifest: Manifest,
   table: TableEntry,
 ): AsyncGenerator<Buffer> {
   const proof = new RowSegmenter({ seed: vault.cutSeed, keyColumnCount: table.keyColumnCount });
-  for await (const raw of readSegmentsInOrder(vault, manifest, table.segments)) {
+  const readSegments = (references: readonly SegmentReference[]) => readSegmentsInOrder(vault, manifest, references);
+  for await (const raw of readLayeredRows(table, readSegments)) {
     proof.push(raw);
     yield raw;
   }

@@ -2,7 +2,7 @@
 // against the manifest's row counts, checksums and file hashes. By the same readers that a recovery uses.
 import { BackupError } from "../domain/errors.ts";
 import { isDamage } from "./damage.ts";
-import type { Manifest } from "./manifest.ts";
+import { tableSegments, type Manifest } from "./manifest.ts";
 import { readMediaFile, readTableRows } from "./read-table.ts";
 import type { OrganizationVault } from "./vault.ts";
 import type { Problem } from "./verify-integrity.ts";
@@ -42,7 +42,7 @@ export async function verifyContent(
   }
   for (const file of manifest.media.files) await prove(file.path, readMediaFile(vault, manifest, file));
   const segments =
-    manifest.tables.reduce((sum, table) => sum + table.segments.length, 0) +
+    manifest.tables.reduce((sum, table) => sum + tableSegments(table).length, 0) +
     manifest.media.files.reduce((sum, file) => sum + file.parts.length, 0);
   return { segments, bytes, rows, problems };
 }

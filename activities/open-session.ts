@@ -1,0 +1,59 @@
+// Sets up one attempt of a backup under a held snapshot: the reader, what is stored already, what will be collected.
+import type { BackupRequest } from "../src/domain/backup-request.ts";
+import type { HeldSnapshot } from "../src/ports/source-database.ts";
+import { fingerprintSchema } from "../src/repository/schema-fingerprint.ts";
+import { assertOrganization } from "./assert-organization.ts";
+import { BackupSession } from "./backup-session.ts";
+import { chooseTables } from "./choose-tables.ts";
+import type { SessionKey, StoredPack } from "./contract.ts";
+import type { ActivityDependencies } from "./dependencies.ts";
+import { estimateBytes } from "./estimate-bytes.ts";
+import { OrganizationCollector } from "./organization-collector.ts";
+import { readBases } from "./read-bases.ts";
+
+/** The session, on the bench. @throws OrganizationNotFound, UsageInvalid (unknown data set), and the store's errors. */
+export async function openSession(
+  dependencies: ActivityDependencies,
+  held: HeldSnapshot,
+  key: SessionKey,
+  request: BackupRequest,
+  uploadedPacks: readonly StoredPack[],
+): Promise<BackupSession> {
+  const { source, media, repository, ledger, bench } = dependencies;
+  const tables = chooseTables(held.closure, request.dataSets);
+  const reader = await source.importSnapshot(held.reference);
+  try {
+    // Before the vault is made: a mistyped id must not leave keys behind.
+    await assertOrganization(reader, held.closure, key.organizationId);
+    const [vault, remembered, estimatedBytes] = await Promise.all([
+      repository.openVault(key.organizationId, { create: true }),
+      ledger.latestManifest(key.organizationId),
+      estimateBytes(reader, tables, key.organizationId),
+    ]);
+    const bases = await readBases(vault);
+    const { organizationId } = key;
+    const session = new BackupSession({
+      organizationId,
+      vault,
+      source,
+      held,
+      reader,
+      media,
+      tables,
+      dataSets: request.dataSets,
+      bases,
+      remembered,
+      estimatedBytes,
+      schemaFingerprint: fingerprintSchema(held.schema),
+    });
+    // Packs of an earlier attempt of this run: what they hold is not stored again.
+    for (const { packName, packBytes } of uploadedPacks)
+      session.learnPack(packName, packBytes, await vault.readPackIndex(packName));
+    session.collector = new OrganizationCollector(session);
+    bench.place(key, session);
+    return session;
+  } catch (error) {
+    await reader.close();
+    throw error;
+  }
+}
