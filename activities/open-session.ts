@@ -13,7 +13,7 @@ import { readBases } from "./read-bases.ts";
 
 /** The session, on the bench. @throws OrganizationNotFound, UsageInvalid (unknown data set), and the store's errors. */
 export async function openSession(
-  dependencies: ActivityDependencies,
+  dependencies: Pick<ActivityDependencies, "source" | "media" | "repository" | "ledger" | "bench">,
   held: HeldSnapshot,
   key: SessionKey,
   request: BackupRequest,

@@ -61,12 +61,11 @@ export async function makeStagedBackup(input: {
     dataSets: null,
     proof: "none",
   } as const;
-  const quiet = { info: () => {}, warn: () => {}, error: () => {} };
-  const dependencies = { source, catalogue, repository, bench, ledger: noLedger, log: quiet, toolVersion: "test" };
+  const dependencies = { source, repository, bench, ledger: noLedger, media: input.media ?? noMedia };
   try {
     const held = await source.holdSnapshot(catalogue.schemas, (schema) => planTenantClosure(schema, catalogue));
     try {
-      await openSession({ ...dependencies, media: input.media ?? noMedia }, held, key, request, []);
+      await openSession(dependencies, held, key, request, []);
       let packBytes = 0;
       for (let batch = 1; ; batch++) {
         const batchKey = { ...key, batch };
