@@ -112,11 +112,12 @@ export class OrganizationRows {
     const venue = `{"name": "${random.pick(places)}", "rooms": [${random.below(9)}, ${random.below(9)}]}`;
     const tags = textArray([random.pick(["summer", "winter"]), random.pick(["city", "country", "sea, side"])]);
     const archived = random.chance(0.1) ? "-infinity" : null;
+    const heldOn = this.day();
     this.add("weddings", [
       weddingId,
       this.id,
       couple,
-      this.day(),
+      heldOn,
       venue,
       "EUR",
       guestIds[0] ?? null,
@@ -124,8 +125,7 @@ export class OrganizationRows {
       archived,
       this.moment(),
     ]);
-    this.addGuests(weddingId, guestIds);
-    this.addSeating(weddingId, guestIds);
+    this.addSeating(weddingId, this.addGuests(weddingId, guestIds));
     this.addMoney(weddingId);
     for (let i = 0; i < 14; i++) {
       const duration = random.chance(0.8) ? `${random.below(4)}:${pad(random.below(60))}:00` : null;
@@ -134,7 +134,7 @@ export class OrganizationRows {
         this.id,
         weddingId,
         random.pick(sentences).slice(0, 30),
-        this.moment(),
+        `${heldOn} ${pad(8 + i)}:${pad(random.below(60))}:00.${String(random.below(1_000_000)).padStart(6, "0")}+00`,
         duration,
         random.pick(sentences),
       ]);
@@ -180,8 +180,10 @@ export class OrganizationRows {
     }
   }
 
-  private addGuests(weddingId: string, guestIds: readonly string[]): void {
+  /** @returns those who attend. */
+  private addGuests(weddingId: string, guestIds: readonly string[]): string[] {
     const { random } = this;
+    const attending: string[] = [];
     let household: string | null = null;
     for (const [index, id] of guestIds.entries()) {
       if (index % 3 === 0) {
@@ -229,7 +231,9 @@ export class OrganizationRows {
       if (random.chance(0.5)) this.add("rsvps", [id, "dinner", status, null, "{}"]);
       if (random.chance(0.25)) this.add("dietary_needs", [id, random.pick(needs), 1 + random.below(5)]);
       if (random.chance(0.08)) this.comment("guest", id);
+      if (status === "attending") attending.push(id);
     }
+    return attending;
   }
 
   private addSeating(weddingId: string, guestIds: readonly string[]): void {
@@ -244,7 +248,7 @@ export class OrganizationRows {
         `(${random.below(40)}.5,${random.below(40)})`,
       ]);
       guestIds.slice(at, at + 8).forEach((guestId, seat) => {
-        if (random.chance(0.9)) this.add("seat_assignments", [tableId, seat + 1, guestId]);
+        if (random.chance(0.95)) this.add("seat_assignments", [tableId, seat + 1, guestId]);
       });
     }
   }
@@ -252,18 +256,21 @@ export class OrganizationRows {
   private addMoney(weddingId: string): void {
     const { random } = this;
     const budgetId = random.uuid();
-    this.add("budgets", [budgetId, weddingId, `${10_000 + random.below(50_000)}.500`]);
-    for (const trade of trades) {
+    const planned = trades.map(() => random.below(5000));
+    const total = planned.reduce((sum, each) => sum + each + 1, random.below(10_000));
+    this.add("budgets", [budgetId, weddingId, `${total}.500`]);
+    for (const [index, trade] of trades.entries()) {
       this.add("budget_items", [
         random.uuid(),
         budgetId,
         trade,
-        `${random.below(5000)}.10`,
+        `${planned[index]}.10`,
         random.chance(0.6) ? `${random.below(5000)}.1000` : null,
       ]);
     }
     for (let i = 0; i < 5; i++) {
       const contractId = random.uuid();
+      const amount = 300 + random.below(9000);
       const vendorId = random.pick(this.vendorIds);
       const terms = Array.from({ length: 6 }, () => random.pick(sentences)).join("\n");
       const signature = random.chance(0.7) ? `\\x${random.bytes(180).toString("hex")}` : null;
@@ -272,7 +279,7 @@ export class OrganizationRows {
         this.id,
         weddingId,
         vendorId,
-        `${random.below(9000)}.50`,
+        `${amount}.50`,
         terms,
         signature,
         null,
@@ -281,7 +288,7 @@ export class OrganizationRows {
       for (let n = 0; n < 3; n++) {
         this.add("payments", [
           contractId,
-          `${random.below(3000)}.2500`,
+          `${random.below(amount / 3 - 1)}.2500`,
           String(9_007_199_254_740_995n + BigInt(random.below(1e6))),
           random.chance(0.7) ? this.moment() : null,
         ]);
