@@ -124,6 +124,7 @@ CREATE INDEX backup_jobs_by_organization_status ON backup.backup_jobs (organizat
 CREATE INDEX backup_jobs_by_organization_policy ON backup.backup_jobs (organization_id, policy_id, started_at DESC, id DESC);
 CREATE INDEX backup_jobs_by_organization_sequence ON backup.backup_jobs (organization_id, sequence DESC) WHERE manifest_hash IS NOT NULL;
 CREATE INDEX backup_jobs_by_time ON backup.backup_jobs (started_at DESC, id DESC);
+DROP INDEX backup.backup_verification_results_by_organization;
 CREATE INDEX backup_verification_results_by_organization ON backup.backup_verification_results (organization_id, finished_at DESC, id DESC);
 
 -- The longest time between two runs of the policy's cron line; null when it was never worked out.
@@ -185,6 +186,7 @@ ALTER TABLE backup.backup_policies DROP COLUMN longest_gap_seconds;
 DROP INDEX backup.backup_jobs_by_organization, backup.backup_jobs_by_organization_status, backup.backup_jobs_by_organization_policy,
   backup.backup_jobs_by_organization_sequence, backup.backup_jobs_by_time, backup.backup_verification_results_by_organization;
 CREATE INDEX backup_jobs_by_organization ON backup.backup_jobs (organization_id, started_at DESC);
+CREATE INDEX backup_verification_results_by_organization ON backup.backup_verification_results (organization_id, finished_at DESC);
 DROP TRIGGER follow_verification ON backup.backup_verification_results;
 DROP TRIGGER follow_job ON backup.backup_jobs;
 DROP FUNCTION backup.follow_verification();
