@@ -3,3 +3,4 @@ export { backupOrganization } from "./backup-organization.ts";
 export { restoreOrganization } from "./restore-organization.ts";
 export { rollbackRestore } from "./rollback-restore.ts";
 export { runBackupPolicy } from "./run-policy.ts";
+export { runTriggeredBackup } from "./trigger-backup.ts";

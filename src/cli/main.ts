@@ -4,6 +4,7 @@ import { parseConfig } from "../config/config.ts";
 import { migrateControlTables } from "../control/migrate.ts";
 import { BackupError } from "../domain/errors.ts";
 import { cacheFolder } from "../local/cache-folder.ts";
+import { runVerifyAudit } from "./audit.ts";
 import { runBackup, type BackupOptions } from "./backup.ts";
 import { runCheckCatalogue, runShowCatalogue, runSuggestCatalogue } from "./catalogue.ts";
 import { runDoctor } from "./doctor.ts";
@@ -23,6 +24,7 @@ import {
 import { runRecover } from "./recover.ts";
 import { addRestoreCommands } from "./restore-commands.ts";
 import { Session, toolVersion } from "./session.ts";
+import type { TokenOptions } from "./token.ts";
 import { runVerify } from "./verify.ts";
 
 const environment = process.env;
@@ -77,8 +79,16 @@ program
   .action(run(async (session) => (await import("./worker.ts")).runWorker(session)));
 program
   .command("api")
-  .description("serve the facade (health only for now)")
+  .description("serve the HTTP API (/docs, /openapi.json)")
   .action(run(async (session) => (await import("./api.ts")).runApi(session)));
+program
+  .command("token")
+  .description("print a token for the HTTP API")
+  .option("--role <role>", "viewer, operator, admin, owner, or platform (all organizations)", "admin")
+  .option("-o, --organization <id>", "whose; not with --role platform")
+  .option("--subject <name>", "who, in the audit log", "cli")
+  .option("--hours <number>", "how long it is valid", "8")
+  .action(run(async (session, options: TokenOptions) => (await import("./token.ts")).runToken(session, options)));
 program
   .command("migrate")
   .description("make or update the control tables (schema backup)")
@@ -191,6 +201,12 @@ program
       }),
     ),
   );
+const audit = program.command("audit").description("the audit log");
+audit
+  .command("verify")
+  .description("prove that no entry was changed, removed or inserted")
+  .option("--anchors <file>", "the output of an earlier `--json audit verify`, kept elsewhere")
+  .action(run((session, options: { anchors?: string }) => runVerifyAudit(session, options)));
 const keys = program.command("keys").description("keys");
 keys
   .command("generate")

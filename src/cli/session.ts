@@ -100,6 +100,11 @@ export class Session {
     return { address: found, namespace, apiKey, tls };
   }
 
+  /** Known for the server that this machine runs; a cluster's is not. */
+  get temporalUiUrl(): string | null {
+    return this.running?.temporalUiUrl ?? null;
+  }
+
   store(): Promise<ObjectStore> {
     return this.keep("store", () => openObjectStore(this.config.storage));
   }

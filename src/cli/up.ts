@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { reconcilePolicySchedules } from "../client/policy-schedules.ts";
 import { listPolicies, putPolicy } from "../control/policies.ts";
 import { policyDefaults } from "../domain/policy.ts";
-import { startFacade } from "../facade/health.ts";
 import { findFreePort } from "../local/free-port.ts";
 import { createSampleSchema, generateSampleWeddings } from "../samples/generate.ts";
 import { samplePresets } from "../samples/sample-size.ts";
@@ -13,6 +12,7 @@ import { nameOrganizations } from "./organization-names.ts";
 import { number, seconds } from "./output.ts";
 import { restoreTest, type RestoreTest } from "./restore-test.ts";
 import { exitCodeOf, isFailed, type BackupRun } from "./run-results.ts";
+import { openFacade } from "./open-facade.ts";
 import type { Session } from "./session.ts";
 
 const sampleSeed = 1;
@@ -50,15 +50,7 @@ export async function runUp(session: Session, options: { once: boolean }): Promi
   const described = { names: await nameOrganizations(session), elapsedMs: performance.now() - backupsStartedMs };
 
   if (options.once) return await finishOnce(session, runs, described);
-  const facade = await startFacade({
-    port: await findFreePort(config.port),
-    host: "127.0.0.1",
-    checks: {
-      temporal: () => client.workflowService.getSystemInfo({}),
-      database: () => control.query("SELECT 1"),
-      storage: async () => (await session.store()).stat("repository"),
-    },
-  });
+  const facade = await openFacade(session, { port: await findFreePort(config.port), host: "127.0.0.1" });
   await stack.folder.announce({ ...stack, facadeUrl: facade.url });
   output.result(
     { runs, temporalUiUrl: stack.temporalUiUrl, facadeUrl: facade.url },
@@ -105,6 +97,7 @@ function whereToLook(session: Session, facadeUrl: string, organizationId: string
     `Health        ${facadeUrl}/readyz`,
     "",
     "In another terminal:",
+    `  curl -H "Authorization: Bearer $(npx wedsync-backup token --organization ${example})" ${facadeUrl}/api/admin/backup`,
     "  npx wedsync-backup list",
     `  npx wedsync-backup show latest --organization ${example}`,
     `  npx wedsync-backup recover latest --organization ${example} --to ./recovered`,

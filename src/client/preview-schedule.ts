@@ -43,3 +43,12 @@ export function previewSchedule(cron: string, timeZone: string, count = 5): Sche
     );
   }
 }
+
+/** The longest time between two of the next runs: what "overdue" is measured against. */
+export function longestGapSeconds(cron: string, timeZone: string): number | null {
+  // A year of months or two years of weekly runs; more frequent lines show their longest gap within weeks.
+  const runs = previewSchedule(cron, timeZone, 120).nextRuns.map((run) => Date.parse(run));
+  let longest = 0;
+  for (const [index, run] of runs.entries()) longest = Math.max(longest, run - (runs[index - 1] ?? run));
+  return longest === 0 ? null : Math.round(longest / 1000);
+}

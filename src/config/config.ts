@@ -81,6 +81,46 @@ export const variables = z.object({
     .string()
     .optional()
     .meta({ description: "The `temporal` program that runs the development server." }),
+  BACKUP_FACADE_DATABASE_URL: postgresUrl.optional().meta({
+    description:
+      "The control tables by a login of the facade's own, a member of `wedsync_backup_facade`. Default: BACKUP_DATABASE_URL's login, which takes that role for each transaction.",
+  }),
+  BACKUP_AUTH_SECRET: z.string().min(32, "must have at least 32 characters").optional().meta({
+    description: "The secret that signs admins' tokens (HS256), as in Supabase. Embedded demonstration: made once.",
+  }),
+  BACKUP_AUTH_JWKS_URL: httpUrl
+    .optional()
+    .meta({ description: "Where an OpenID Connect issuer publishes its keys; instead of BACKUP_AUTH_SECRET." }),
+  BACKUP_AUTH_ISSUER: z.string().optional().meta({
+    description: "The issuer that tokens must name. With BACKUP_AUTH_SECRET the default is `wedsync-backup`.",
+  }),
+  BACKUP_AUTH_AUDIENCE: z
+    .string()
+    .optional()
+    .meta({ description: "The audience that tokens must name. Default: `wedsync-backup`." }),
+  BACKUP_AUTH_ROLE_CLAIM: z
+    .string()
+    .regex(/^[\w-]+(\.[\w-]+)*$/, "must be a claim's name, with dots for claims within claims")
+    .optional()
+    .meta({ description: "The claim that holds the role, such as `app_metadata.backup_role`. Default: `role`." }),
+  BACKUP_AUTH_ORGANIZATION_CLAIM: z
+    .string()
+    .regex(/^[\w-]+(\.[\w-]+)*$/, "must be a claim's name, with dots for claims within claims")
+    .optional()
+    .meta({ description: "The claim that holds the organization's id. Default: `organization_id`." }),
+  BACKUP_AUTH_ROLES: z
+    .string()
+    .regex(
+      /^[^=,\s]+=(viewer|operator|admin|owner|platform)(,[^=,\s]+=(viewer|operator|admin|owner|platform))*$/,
+      "must be a list like editor=operator,manager=admin; the roles are viewer, operator, admin, owner and platform",
+    )
+    .optional()
+    .meta({ description: "Your roles as ours: `editor=operator,manager=admin`. Unset: the claim holds our names." }),
+  BACKUP_TRUSTED_PROXIES: z
+    .string()
+    .regex(/^\d$/, "must be a number from 0 to 9")
+    .optional()
+    .meta({ description: "How many proxies stand before the facade and may say who asks. Default: 0." }),
   PORT: port.optional().meta({ description: "The facade's port. Default: 3000." }),
 });
 
@@ -91,6 +131,10 @@ export const secretVariables = [
   "BACKUP_DATABASE_URL",
   "AWS_SECRET_ACCESS_KEY",
   "TEMPORAL_API_KEY",
+  "BACKUP_FACADE_DATABASE_URL",
+  "BACKUP_AUTH_SECRET",
+  "IP_HASH_SALT",
+  "REDIS_URL",
 ] as const;
 
 export interface Config {
@@ -116,6 +160,22 @@ export interface Config {
     readonly cliPath: string | null;
   };
   readonly port: number;
+  readonly facade: {
+    readonly databaseUrl: string | null;
+    readonly ipHashSalt: string | null;
+    readonly redisUrl: string | null;
+    readonly trustedProxies: number;
+    readonly auth: {
+      readonly secret: string | null;
+      readonly jwksUrl: string | null;
+      readonly issuer: string;
+      readonly audience: string;
+      readonly roleClaim: string;
+      readonly organizationClaim: string;
+      /** The issuer's names of roles → ours; null when they are the same. */
+      readonly roles: Readonly<Record<string, string>> | null;
+    };
+  };
   /** Things that are probably mistakes but stop nothing. */
   readonly warnings: readonly string[];
 }
@@ -137,6 +197,12 @@ export function parseConfig(environment: Environment, options: { cwd: string }):
   const provider = values.BACKUP_STORAGE_PROVIDER ?? "filesystem";
   if (provider !== "filesystem" && values.BACKUP_STORAGE_BUCKET === undefined) {
     problems.push(`BACKUP_STORAGE_BUCKET must be set when BACKUP_STORAGE_PROVIDER is ${provider}`);
+  }
+  if (values.BACKUP_AUTH_JWKS_URL !== undefined) {
+    if (values.BACKUP_AUTH_SECRET !== undefined)
+      problems.push("BACKUP_AUTH_SECRET and BACKUP_AUTH_JWKS_URL are both set; set one");
+    if (values.BACKUP_AUTH_ISSUER === undefined)
+      problems.push("BACKUP_AUTH_ISSUER must be set when BACKUP_AUTH_JWKS_URL is");
   }
   if (Number(values.PORT ?? 0) > 65_535) problems.push("PORT must be at most 65535");
   const path = (value: string): string => resolve(options.cwd, value);
@@ -186,6 +252,26 @@ export function parseConfig(environment: Environment, options: { cwd: string }):
       cliPath: values.TEMPORAL_CLI_PATH ?? null,
     },
     port: Number(values.PORT ?? 3000),
+    facade: {
+      databaseUrl: values.BACKUP_FACADE_DATABASE_URL ?? null,
+      ipHashSalt: values.IP_HASH_SALT ?? null,
+      redisUrl: values.REDIS_URL ?? null,
+      trustedProxies: Number(values.BACKUP_TRUSTED_PROXIES ?? 0),
+      auth: {
+        secret: values.BACKUP_AUTH_SECRET ?? null,
+        jwksUrl: values.BACKUP_AUTH_JWKS_URL ?? null,
+        issuer: values.BACKUP_AUTH_ISSUER ?? "wedsync-backup",
+        audience: values.BACKUP_AUTH_AUDIENCE ?? "wedsync-backup",
+        roleClaim: values.BACKUP_AUTH_ROLE_CLAIM ?? "role",
+        organizationClaim: values.BACKUP_AUTH_ORGANIZATION_CLAIM ?? "organization_id",
+        roles:
+          values.BACKUP_AUTH_ROLES === undefined
+            ? null
+            : Object.fromEntries(
+                values.BACKUP_AUTH_ROLES.split(",").map((pair) => pair.split("=") as [string, string]),
+              ),
+      },
+    },
     warnings: unknownVariables(given),
   });
 }

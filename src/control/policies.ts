@@ -2,15 +2,12 @@
 import { randomUUID } from "node:crypto";
 import { BackupError } from "../domain/errors.ts";
 import type { Policy } from "../domain/policy.ts";
-import type { ControlDatabase } from "./control-database.ts";
+import type { ControlDatabase, Queryable } from "./control-database.ts";
 
 const columns = `id, organization_id AS "organizationId", name, cron, time_zone AS "timeZone", jitter_seconds AS "jitterSeconds",
   catchup_seconds AS "catchupSeconds", proof, data_sets AS "dataSets", paused, version`;
 
-export async function listPolicies(
-  database: ControlDatabase,
-  filter: { organizationId?: string } = {},
-): Promise<Policy[]> {
+export async function listPolicies(database: Queryable, filter: { organizationId?: string } = {}): Promise<Policy[]> {
   return await database.query<Policy>(
     `SELECT ${columns} FROM backup.backup_policies WHERE $1::text IS NULL OR organization_id = $1 ORDER BY organization_id, name`,
     [filter.organizationId ?? null],
@@ -18,7 +15,7 @@ export async function listPolicies(
 }
 
 /** @throws PolicyNotFound */
-export async function getPolicy(database: ControlDatabase, id: string): Promise<Policy> {
+export async function getPolicy(database: Queryable, id: string): Promise<Policy> {
   const isId = /^[0-9a-f-]{36}$/i.test(id);
   const [policy] = isId
     ? await database.query<Policy>(`SELECT ${columns} FROM backup.backup_policies WHERE id = $1`, [id])

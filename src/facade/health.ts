@@ -1,33 +1,17 @@
-// The facade for now: health only. Data endpoints come with authentication, not before it.
-import type { Server } from "node:http";
-import { once } from "node:events";
-import type { AddressInfo } from "node:net";
-import express, { type Express, type Request, type Response } from "express";
+// Whether this process lives and whether it can do its work. Open to everybody, so which part fails is told, why is not.
+import type { Express } from "express";
+import { refuseMethod } from "./refuse-method.ts";
 
 export type HealthChecks = Readonly<Record<string, () => Promise<unknown>>>;
 
 const checkTimeoutMs = 3_000;
 
-export function createFacade(checks: HealthChecks): Express {
-  const app = express();
-  app.disable("x-powered-by");
-  app.use((_request, response, next) => {
-    response.set({
-      "X-Content-Type-Options": "nosniff",
-      "Cache-Control": "no-store",
-      "Content-Security-Policy": "default-src 'none'",
-      "Referrer-Policy": "no-referrer",
-    });
-    next();
-  });
-  const get = (path: string, answer: (response: Response) => Promise<void>): void => {
-    app.get(path, (_request, response) => answer(response));
-    app.all(path, (request, response) =>
-      problem(request, response.set("Allow", "GET, HEAD"), 405, "Method not allowed"),
-    );
-  };
-  get("/livez", async (response) => void response.json({ status: "ok" }));
-  get("/readyz", async (response) => {
+export function healthRoutes(app: Express, checks: HealthChecks): void {
+  const livez = app.route("/livez");
+  livez.get((_request, response) => void response.json({ status: "ok" }));
+  livez.all(refuseMethod(["GET"]));
+  const readyz = app.route("/readyz");
+  readyz.get(async (_request, response) => {
     const results = await Promise.all(
       Object.entries(checks).map(async ([name, check]) => [name, await answersInTime(check)] as const),
     );
@@ -37,16 +21,7 @@ export function createFacade(checks: HealthChecks): Express {
       checks: Object.fromEntries(results.map(([name, ok]) => [name, ok ? "ok" : "failed"])),
     });
   });
-  app.use((request, response) => problem(request, response, 404, "Not found"));
-  return app;
-}
-
-/** RFC 9457. */
-function problem(request: Request, response: Response, status: number, title: string): void {
-  response
-    .status(status)
-    .type("application/problem+json")
-    .send(JSON.stringify({ type: "about:blank", title, status, instance: request.path }));
+  readyz.all(refuseMethod(["GET"]));
 }
 
 async function answersInTime(check: () => Promise<unknown>): Promise<boolean> {
@@ -59,22 +34,4 @@ async function answersInTime(check: () => Promise<unknown>): Promise<boolean> {
   const answer = await Promise.race([asked, late]);
   clearTimeout(timer);
   return answer;
-}
-
-export async function startFacade(options: {
-  port: number;
-  host: string;
-  checks: HealthChecks;
-}): Promise<{ url: string; stop(): Promise<void> }> {
-  const server: Server = createFacade(options.checks).listen(options.port, options.host);
-  await once(server, "listening"); // rejects when the port is taken
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `http://${options.host}:${port}`,
-    async stop() {
-      server.close();
-      server.closeIdleConnections();
-      await once(server, "close");
-    },
-  };
 }

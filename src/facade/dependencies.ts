@@ -1,0 +1,35 @@
+// What the facade is given. Its main makes it (src/cli/open-facade.ts); tests make it with faults.
+import type { Client } from "@temporalio/client";
+import type { BoundSessions } from "../control/bound-sessions.ts";
+import type { Authenticator } from "./authenticator.ts";
+import type { HealthChecks } from "./health.ts";
+import type { JobWatch } from "./job-watch.ts";
+import type { RateLimits } from "./rate-limits.ts";
+import type { BackupFinder } from "./stored-backups.ts";
+
+export interface FacadeLog {
+  info(fields: Readonly<Record<string, unknown>>, message: string): void;
+  error(fields: Readonly<Record<string, unknown>>, message: string): void;
+}
+
+export interface FacadeDependencies {
+  readonly sessions: BoundSessions;
+  readonly client: Client;
+  readonly authenticate: Authenticator;
+  readonly limits: RateLimits;
+  readonly backups: BackupFinder;
+  readonly watch: JobWatch;
+  /** Names of the catalogue's data sets. */
+  readonly dataSets: readonly string[];
+  /** Ids of all organizations of the source. */
+  readonly listOrganizations: () => Promise<readonly string[]>;
+  readonly checks: HealthChecks;
+  readonly log: FacadeLog;
+  /** Keys the hashes of addresses. */
+  readonly ipHashSalt: string;
+  /** Signs browser sessions' CSRF tokens and download links; the same for all facade processes. */
+  readonly signingKey: Buffer;
+  readonly trustedProxies: number;
+  /** Null where no Web UI is known. */
+  readonly temporalUiUrl: string | null;
+}

@@ -1,0 +1,49 @@
+// Every endpoint. What is not in this list does not exist: not in the router, not in /openapi.json, not in the tests.
+import type { Endpoint } from "./endpoint.ts";
+import { listAudit } from "./endpoints/audit.ts";
+import { listBackups, readBackup, startBackup } from "./endpoints/backups.ts";
+import { cancelJob, listJobs, readJob, watchJob } from "./endpoints/jobs.ts";
+import { listOrganizations, readOrganization, readStatistics } from "./endpoints/organizations.ts";
+import {
+  createPolicyEndpoint,
+  deletePolicy,
+  listPolicies,
+  pausePolicyEndpoint,
+  previewPolicySchedule,
+  readPolicy,
+  replacePolicy,
+  resumePolicyEndpoint,
+} from "./endpoints/policies.ts";
+import { closeSession, openSession, readSession } from "./endpoints/session.ts";
+import { cancelTriggerEndpoint, listTriggers, readTrigger, triggerBackup } from "./endpoints/triggers.ts";
+import { listVerifications } from "./endpoints/verifications.ts";
+
+export const endpoints: readonly Endpoint[] = [
+  openSession,
+  readSession,
+  closeSession,
+  listOrganizations,
+  readOrganization,
+  readStatistics,
+  listPolicies,
+  createPolicyEndpoint,
+  readPolicy,
+  replacePolicy,
+  deletePolicy,
+  pausePolicyEndpoint,
+  resumePolicyEndpoint,
+  previewPolicySchedule,
+  listBackups,
+  startBackup,
+  readBackup,
+  listTriggers,
+  triggerBackup,
+  readTrigger,
+  cancelTriggerEndpoint,
+  listJobs,
+  readJob,
+  cancelJob,
+  watchJob,
+  listVerifications,
+  listAudit,
+];

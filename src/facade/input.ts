@@ -1,0 +1,93 @@
+// The forms of what callers send. Strict: a field that is not known is a fault, so that a misspelt option is never
+// silently ignored.
+import { z } from "zod";
+import { isOrganizationId } from "./authenticator.ts";
+import { InputError, type InputFault } from "./problem.ts";
+
+/** One line of text for people: no control characters, no direction marks that make it read as something else. */
+export const lineOfText = (max: number) =>
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(max)
+    .refine((text) => !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(text), "must be one line without control characters");
+
+export const organizationId = z
+  .string()
+  .refine(isOrganizationId, "must be an organization's id: 1 to 200 bytes without control characters")
+  .meta({
+    description: "An organization's id. Only platform admins may name one that is not their own.",
+    example: "org-1",
+  });
+
+export const id = z.uuid();
+
+const pageSize = { default: 50, max: 200 } as const;
+export const limit = z.coerce
+  .number()
+  .int()
+  .min(1)
+  .max(pageSize.max)
+  .default(pageSize.default)
+  .meta({ description: `Entries on a page, at most ${pageSize.max}` });
+
+export const cursor = z
+  .string()
+  .regex(/^[\w-]{1,400}$/, "must be the `next` of a page")
+  .optional()
+  .meta({ description: "`next` of the page before" });
+
+export const purpose = lineOfText(200).meta({
+  description: "Why; recorded in the audit log.",
+  example: "before the season's import",
+});
+
+export function parseInput<T extends z.ZodType>(schema: T, value: unknown, place: string): z.output<T> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.slice(0, 20).map((issue): InputFault => {
+    const path = [place, ...issue.path.map(String)].join(".");
+    // Names that a caller made up are not repeated: they can be anything, and end up in logs and pages.
+    if (issue.code === "unrecognized_keys")
+      return {
+        field: path,
+        message: `has ${issue.keys.length === 1 ? "a field that is" : "fields that are"} not known`,
+      };
+    return { field: path.slice(0, 100), message: issue.message };
+  });
+  throw new InputError(faults);
+}
+
+/** Where a list goes on: the last entry's time and id. It names no organization; row-level security holds whatever it says. */
+export function encodeCursor(position: Readonly<Record<string, string | number>>): string {
+  return Buffer.from(JSON.stringify(position)).toString("base64url");
+}
+
+export function decodeCursor<T extends z.ZodType>(schema: T, text: string | undefined): z.output<T> | null {
+  if (text === undefined) return null;
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(text, "base64url").toString("utf8"));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new InputError([{ field: "query.cursor", message: "must be the `next` of a page" }]);
+  }
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw new InputError([{ field: "query.cursor", message: "must be the `next` of a page" }]);
+  return parsed.data;
+}
+
+export const timeCursor = z.strictObject({ at: z.iso.datetime({ offset: true, precision: 6 }), id: z.uuid() });
+
+const maxDepth = 20;
+
+/** @throws UsageInvalid for JSON that is nested deeper than any request of ours. */
+export function assertDepth(value: unknown): void {
+  let level: unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > maxDepth)
+      throw new InputError([{ field: "body", message: `is nested deeper than ${maxDepth} levels` }]);
+    level = level.flatMap((each) => (typeof each === "object" && each !== null ? Object.values(each) : []));
+  }
+}

@@ -1,0 +1,66 @@
+// What a backup holds, read from the store: the manifest is the truth, the control tables only remember.
+import { BackupError } from "../domain/errors.ts";
+import { manifestKey, packKey } from "../repository/names.ts";
+import type { Repository } from "../repository/repository.ts";
+
+export interface BackupContents {
+  readonly backupId: string;
+  readonly sequence: number;
+  readonly manifestHash: string;
+  readonly manifestBytes: number;
+  readonly createdAt: string;
+  /** The moment that the backup shows. */
+  readonly takenAt: string;
+  readonly complete: boolean;
+  readonly tables: readonly { table: string; dataSet: string; rows: number; rawBytes: number; checksum: string }[];
+  readonly files: number;
+  readonly fileBytes: number;
+  readonly missingFiles: number;
+  readonly storedBytes: number;
+  readonly objects: readonly { key: string; sizeBytes: number; sha256: string | null }[];
+}
+
+export interface BackupFinder {
+  /** @throws BackupNotFound when the store has no manifest of this number, or another backup's. */
+  describe(organizationId: string, backup: { backupId: string; sequence: number }): Promise<BackupContents>;
+}
+
+export function createBackupFinder(open: () => Promise<Repository>): BackupFinder {
+  return {
+    async describe(organizationId, { backupId, sequence }) {
+      const vault = await (await open()).openVault(organizationId);
+      const { manifest, hash, sizeBytes } = await vault.readManifest(sequence).catch((error: unknown) => {
+        throw error instanceof BackupError && error.code === "ObjectMissing" ? notFound() : error;
+      });
+      if (manifest.backupId !== backupId) throw notFound();
+      const packs = manifest.packs.map((pack) => ({
+        key: packKey(organizationId, pack.name),
+        sizeBytes: pack.sizeBytes,
+        sha256: pack.name,
+      }));
+      return {
+        backupId,
+        sequence,
+        manifestHash: hash,
+        manifestBytes: sizeBytes,
+        createdAt: manifest.createdAt,
+        takenAt: manifest.snapshot.takenAt,
+        complete: manifest.complete,
+        tables: manifest.tables.map(({ table, dataSet, rows, rawBytes, checksum }) => ({
+          table,
+          dataSet,
+          rows,
+          rawBytes,
+          checksum,
+        })),
+        files: manifest.media.files.length,
+        fileBytes: manifest.media.files.reduce((sum, file) => sum + file.sizeBytes, 0),
+        missingFiles: manifest.media.missing.length,
+        storedBytes: sizeBytes + packs.reduce((sum, pack) => sum + pack.sizeBytes, 0),
+        objects: [{ key: manifestKey(organizationId, sequence), sizeBytes, sha256: hash }, ...packs],
+      };
+    },
+  };
+}
+
+const notFound = (): BackupError => new BackupError("BackupNotFound", "There is no such backup in the store.");
