@@ -26,7 +26,6 @@ export const actionTable = {
   "backup.read": rule("viewer", true, "see backups, jobs and their progress, triggers, statistics"),
   "backup.start": rule("operator", true, "ask for a backup"),
   "backup.cancel": rule("operator", true, "cancel a running backup"),
-  "backup.download": rule("admin", false, "download the sealed objects of a backup"),
   "verification.read": rule("viewer", true, "see what was proven"),
   "audit.read": rule("admin", true, "read the audit log"),
 } as const satisfies Record<string, Rule>;

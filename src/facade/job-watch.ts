@@ -24,6 +24,7 @@ const pollMs = 1_000;
 export class JobWatch {
   private readonly client: Client;
   private readonly jobs = new Map<string, Watched>();
+  private readonly polls = new Set<Promise<void>>();
   /** How often Temporal was asked; for the test that many watchers cost no more than one. */
   asked = 0;
 
@@ -38,13 +39,20 @@ export class JobWatch {
     if (watched === undefined) {
       watched = { listeners: new Set(), latest: null };
       this.jobs.set(key, watched);
-      void this.poll(key, watched, organizationId, jobId);
+      const poll = this.poll(key, watched, organizationId, jobId).finally(() => this.polls.delete(poll));
+      this.polls.add(poll);
     } else if (watched.latest !== null) {
       listener(watched.latest);
     }
     watched.listeners.add(listener);
     const { listeners } = watched;
     return () => void listeners.delete(listener);
+  }
+
+  /** When it resolves, Temporal is not asked any more: its connection can be closed. */
+  async stop(): Promise<void> {
+    for (const { listeners } of this.jobs.values()) listeners.clear();
+    await Promise.all(this.polls);
   }
 
   private async poll(key: string, watched: Watched, organizationId: string, jobId: string): Promise<void> {

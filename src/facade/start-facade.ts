@@ -44,6 +44,7 @@ export async function startFacade(options: FacadeServerOptions): Promise<Running
       const timer = setTimeout(() => server.closeAllConnections(), drainMs);
       await closed;
       clearTimeout(timer);
+      await dependencies.watch.stop();
     },
   };
 }
