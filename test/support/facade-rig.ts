@@ -66,7 +66,7 @@ export async function createFacadeRig(rig: BackupRig, options: FacadeRigOptions 
     ...(options.requestTimeoutMs === undefined ? {} : { requestTimeoutMs: options.requestTimeoutMs }),
   });
 
-  async function token(role: Role | string, organizationId: string | null, claims: JWTPayload = {}): Promise<string> {
+  async function token(role: string, organizationId: string | null, claims: JWTPayload = {}): Promise<string> {
     return await new SignJWT({ role, ...(organizationId === null ? {} : { organization_id: organizationId }) })
       .setProtectedHeader({ alg: "HS256" })
       .setSubject(claims.sub ?? `${role}-1`)
