@@ -59,6 +59,7 @@ export interface DifferenceRow {
   readonly number: number;
   readonly table: TableName;
   readonly kind: "missing" | "changed" | "live only" | "taken";
+  /** By column. A table without primary key has only { copies }: how many equal rows are meant. */
   readonly key: Readonly<Record<string, string>>;
   /** Null where there is no such row. */
   readonly backup: Readonly<Record<string, string | null>> | null;
@@ -111,7 +112,7 @@ export interface RestoreTarget {
   checkDrift(input: RestorePlanInput): Promise<readonly DriftEntry[]>;
   /**
    * Makes the staging schema and loads the selected rows. @throws SchemaDrifted (naming every blocking entry),
-   * RestoreTargetReadOnly, RestoreTargetUnreachable, RestoreTargetRefused.
+   * RestoreTargetUnreachable, RestoreTargetRefused (also a database that can only be read).
    */
   stage(
     input: RestorePlanInput,
@@ -128,7 +129,7 @@ export interface RestoreTarget {
       readonly limit: number;
     },
   ): Promise<DifferencePage>;
-  /** Keeps decisions with the hash of the live row that was shown. @throws UsageInvalid for a number that is no conflict. */
+  /** Keeps decisions with the hash of the live row that was shown. @throws DecisionInvalid for a number that is no conflict. */
   decide(restoreId: string, decisions: readonly StoredDecision[]): Promise<{ readonly undecided: number }>;
   decideRest(
     restoreId: string,

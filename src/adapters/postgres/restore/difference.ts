@@ -1,0 +1,174 @@
+// Compares staging with live, in one REPEATABLE READ transaction, and keeps the result in staging: for the dry run, for
+// decisions, and for the apply, which takes it over where nothing changed since.
+import {
+  countDifferences,
+  countLiveRows,
+  createDifference,
+  hashShownRows,
+  markTakenByKey,
+} from "../../../domain/restore/difference-sql.ts";
+import type { RestoreTable } from "../../../domain/restore/restore-plan.ts";
+import { keyText } from "../../../domain/restore/row-sql.ts";
+import { isStaged, markTakenByValue } from "../../../domain/restore/unique-sql.ts";
+import type { ConflictStrategy, LiveOnly, TableDifference } from "../../../domain/restore-request.ts";
+import type { TableName } from "../../../domain/schema.ts";
+import { quoteLiteral } from "../../../domain/sql-quoting.ts";
+import { readLiveFacts, type LiveFacts } from "./live-facts.ts";
+import type { RestoreContext } from "./restore-context.ts";
+
+export interface DifferenceIntent {
+  readonly strategy: ConflictStrategy;
+  readonly liveOnly: LiveOnly;
+}
+
+export interface KeptDifference extends DifferenceIntent {
+  /** Every transaction below it was over when the tables were compared. */
+  readonly since: string;
+  readonly liveRows: Readonly<Record<TableName, number>>;
+  readonly tables: readonly TableDifference[];
+}
+
+/** In a transaction of its own. */
+export async function compareAll(
+  context: RestoreContext,
+  intent: DifferenceIntent,
+  stagedRows: ReadonlyMap<TableName, number>,
+): Promise<KeptDifference> {
+  const { session } = context;
+  try {
+    await session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ", "comparing");
+    const facts = await readLiveFacts(
+      session,
+      context.plan.tables.map((table) => table.table),
+    );
+    const kept = await compareTables(context, intent, facts, stagedRows, null);
+    await session.execute("COMMIT", "comparing");
+    return kept;
+  } catch (error) {
+    await session.rollBack();
+    throw error;
+  }
+}
+
+/** Within the caller's transaction. `earlier` is taken over for tables that did not change since. */
+export async function compareTables(
+  context: RestoreContext,
+  intent: DifferenceIntent,
+  facts: LiveFacts,
+  stagedRows: ReadonlyMap<TableName, number>,
+  earlier: KeptDifference | null,
+): Promise<KeptDifference> {
+  const { session, staging, plan } = context;
+  const since = (await session.value("SELECT pg_snapshot_xmin(pg_current_snapshot())::xid", "comparing")) ?? "3";
+  const liveRows: Record<TableName, number> = {};
+  const changed = new Set<TableName>();
+  for (const { table, ...rest } of plan.tables.map((each) => ({ table: each.table, each }))) {
+    const [row] = await session.rows(countLiveRows(rest.each, earlier?.since ?? since), `counting ${table}`);
+    liveRows[table] = Number(row?.["rows"]);
+    const same = earlier?.liveRows[table] === liveRows[table] && row?.["recent"] === "0";
+    if (!same) changed.add(table);
+  }
+  const tables: TableDifference[] = [];
+  for (const table of plan.tables) {
+    // Which rows are the organization's is told by other tables, too; one that is not restored is not watched.
+    const holds =
+      earlier !== null &&
+      earlier.strategy === intent.strategy &&
+      earlier.liveOnly === intent.liveOnly &&
+      [table.table, ...table.dependsOn].every((name) => liveRows[name] !== undefined && !changed.has(name));
+    const known = holds ? earlier.tables.find((each) => each.table === table.table) : undefined;
+    tables.push(known ?? (await compareTable(context, table, intent, facts, stagedRows.get(table.table) ?? 0)));
+  }
+  const kept: KeptDifference = { since, ...intent, liveRows, tables };
+  await session.execute(
+    `INSERT INTO ${staging.facts} VALUES ('difference', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value`,
+    "keeping the difference",
+    [JSON.stringify(kept)],
+  );
+  return kept;
+}
+
+async function compareTable(
+  { session, staging, input, restoreId }: RestoreContext,
+  table: RestoreTable,
+  intent: DifferenceIntent,
+  facts: LiveFacts,
+  stagedRows: number,
+): Promise<TableDifference> {
+  const doing = `comparing ${table.table}`;
+  const [d, e] = [staging.table("d", table.number), staging.table("e", table.number)];
+  const hasEarlier = (await session.value("SELECT to_regclass($1) IS NOT NULL", doing, [d])) === "t";
+  if (hasEarlier) await session.execute(`ALTER TABLE ${d} RENAME TO e${table.number}`, doing);
+  await session.execute(
+    createDifference(staging, table, {
+      withLiveOnly: input.selection.records === null,
+      hasNeeded: input.selection.records !== null && table.key.length > 0,
+      hasEarlier,
+      keptConflicts: intent.strategy === "prompt" ? restoreId : null,
+    }),
+    doing,
+  );
+  if (hasEarlier) await session.execute(`DROP TABLE ${e}`, doing);
+  await session.execute(`ANALYZE ${d}`, doing);
+  let counts = await countKinds(session, staging, table);
+  if (table.key.length > 0 && counts.missing + counts.changed > 0) {
+    if (counts.missing > 0) await session.execute(markTakenByKey(staging, table), doing);
+    await markTaken(session, staging, table, intent, facts);
+    if (intent.strategy === "prompt") {
+      await session.execute(hashShownRows(staging, table), doing);
+    }
+    counts = await countKinds(session, staging, table);
+  }
+  await session.execute(`CREATE INDEX ON ${d} (number)`, doing);
+  const { missing, changed, liveOnly, taken } = counts;
+  return { table: table.table, missing, changed, liveOnly, taken, same: stagedRows - missing - changed - taken };
+}
+
+async function markTaken(
+  session: RestoreContext["session"],
+  staging: RestoreContext["staging"],
+  table: RestoreTable,
+  intent: DifferenceIntent,
+  facts: LiveFacts,
+): Promise<void> {
+  const indexes = (facts.uniqueIndexes.get(table.table) ?? []).filter((index) => isStaged(table, index));
+  const fate = { overwrites: intent.strategy !== "skip", removesLiveOnly: intent.liveOnly === "mirror" };
+  for (let marked = indexes.length; marked > 0;) {
+    marked = 0;
+    for (const index of indexes)
+      marked += await session.execute(
+        markTakenByValue(staging, table, index, fate),
+        `looking for taken values of ${index.name}`,
+      );
+  }
+}
+
+async function countKinds(session: RestoreContext["session"], staging: RestoreContext["staging"], table: RestoreTable) {
+  const rows = await session.rows(countDifferences(staging, table), `counting ${table.table}`);
+  const count = (kind: string): number => Number(rows.find((row) => row["kind"] === kind)?.["count"] ?? 0);
+  return { missing: count("missing"), changed: count("changed"), liveOnly: count("live only"), taken: count("taken") };
+}
+
+/** Conflicts that wait for a decision; one whose row changed since it was shown is open again. */
+export async function keepConflicts({ session, staging, plan, restoreId }: RestoreContext): Promise<void> {
+  for (const table of plan.tables) {
+    if (table.key.length === 0) continue;
+    const doing = `keeping the conflicts of ${table.table}`;
+    const d = staging.table("d", table.number);
+    const name = quoteLiteral(table.table);
+    await session.execute(
+      `UPDATE wedsync_restore.conflicts AS c SET live_hash = d.live_hash, decision = NULL FROM ${d} AS d ` +
+        `WHERE c.restore_id = ${restoreId} AND c.table_name = ${name} AND c.number = d.number AND d.kind <> 'live only' AND c.live_hash IS DISTINCT FROM d.live_hash`,
+      doing,
+    );
+    await session.execute(
+      `DELETE FROM wedsync_restore.conflicts AS c WHERE c.restore_id = ${restoreId} AND c.table_name = ${name} AND NOT EXISTS (SELECT 1 FROM ${d} AS d WHERE d.number = c.number AND d.kind <> 'live only')`,
+      doing,
+    );
+    await session.execute(
+      `INSERT INTO wedsync_restore.conflicts (restore_id, number, table_name, key, live_hash) SELECT ${restoreId}, d.number, ${name}, ${keyText("d", table)}, d.live_hash ` +
+        `FROM ${d} AS d WHERE d.kind IN ('changed', 'taken') AND NOT EXISTS (SELECT 1 FROM wedsync_restore.conflicts AS c WHERE c.restore_id = ${restoreId} AND c.number = d.number)`,
+      doing,
+    );
+  }
+}

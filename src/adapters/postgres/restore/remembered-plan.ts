@@ -1,0 +1,41 @@
+// What an applied restore leaves for its rollback, which has neither backup nor catalogue.
+import type { RestoreTable } from "../../../domain/restore/restore-plan.ts";
+import type { TableName } from "../../../domain/schema.ts";
+import type { RestoreContext } from "./restore-context.ts";
+import type { WritePart } from "./write-changes.ts";
+
+export interface RememberedPlan {
+  readonly schemas: readonly string[];
+  readonly tables: readonly RememberedTable[];
+}
+
+export interface RememberedTable {
+  readonly table: TableName;
+  readonly predicate: string;
+  readonly dependsOn: readonly TableName[];
+  readonly columns: string;
+}
+
+export function rememberPlan({ input }: RestoreContext, parts: readonly WritePart[]): RememberedPlan {
+  return {
+    schemas: input.catalogue.schemas,
+    tables: parts.map(({ table }) => ({
+      table: table.table,
+      // An alias that is put in its place later; no table or column is called so.
+      predicate: table.predicate(aliasMark),
+      dependsOn: table.dependsOn,
+      columns: describeColumns(table.live),
+    })),
+  };
+}
+
+const aliasMark = "wedsync_alias_mark";
+
+export const recallPredicate =
+  ({ predicate }: RememberedTable) =>
+  (alias: string): string =>
+    predicate.replaceAll(aliasMark, alias);
+
+/** Equal = a row's text of then can be read as a row of now. */
+export const describeColumns = ({ primaryKey, columns }: RestoreTable["live"]): string =>
+  JSON.stringify([primaryKey, columns.map(({ name, type, generated, identity }) => [name, type, generated, identity])]);

@@ -1,0 +1,130 @@
+// What every step of a restore begins with: a session, the live schema of now, and the plan that follows from both.
+import { createHash } from "node:crypto";
+import { canonicalSchema } from "../../../domain/canonical-schema.ts";
+import { BackupError } from "../../../domain/errors.ts";
+import { planRestore, type RestorePlan } from "../../../domain/restore/restore-plan.ts";
+import { keptSchemaSql } from "../../../domain/restore/kept-schema.ts";
+import { Staging, stagingSchema } from "../../../domain/restore/staging-names.ts";
+import type { SchemaDescription } from "../../../domain/schema.ts";
+import { quoteLiteral } from "../../../domain/sql-quoting.ts";
+import type { RestorePlanInput } from "../../../ports/restore-target.ts";
+import { readSchema } from "../read-schema.ts";
+import { mapRestoreError } from "./map-restore-error.ts";
+import { RestoreSession } from "./restore-session.ts";
+
+export interface RestoreContext {
+  readonly session: RestoreSession;
+  readonly input: RestorePlanInput;
+  readonly plan: RestorePlan;
+  readonly liveSchema: SchemaDescription;
+  readonly staging: Staging;
+  /** The restore's id as an SQL literal. */
+  readonly restoreId: string;
+}
+
+/** Runs `work` with a context of its own, one step of a restore at a time, and closes its session. */
+export async function withContext<T>(
+  url: string,
+  input: RestorePlanInput,
+  work: (context: RestoreContext) => Promise<T>,
+): Promise<T> {
+  return withSession(url, input.restoreId, async (session) => {
+    const liveSchema = await readSchema(session.client, input.catalogue.schemas).catch((error: unknown) => {
+      throw mapRestoreError(error, "reading the live schema");
+    });
+    await session.setSearchPath(searchPathOf(liveSchema, input.catalogue.schemas));
+    const plan = planRestore({
+      organizationId: input.targetOrganizationId,
+      catalogue: input.catalogue,
+      backupSchema: input.backup.schema,
+      stored: input.backup.tables,
+      selection: input.selection,
+      renamedColumns: input.renamedColumns,
+      liveSchema,
+    });
+    const { restoreId } = input;
+    return work({
+      session,
+      input,
+      plan,
+      liveSchema,
+      staging: stagingOf(restoreId),
+      restoreId: quoteLiteral(restoreId),
+    });
+  });
+}
+
+export async function withSession<T>(
+  url: string,
+  restoreId: string,
+  work: (session: RestoreSession) => Promise<T>,
+): Promise<T> {
+  const session = await RestoreSession.open(url);
+  try {
+    // An earlier attempt whose answer was lost may still be at work on the server.
+    await session.execute(
+      "SELECT pg_advisory_lock(hashtextextended('wedsync restore ' || $1, 0))",
+      "waiting for an earlier attempt",
+      [restoreId],
+    );
+    return await work(session);
+  } finally {
+    await session.close();
+  }
+}
+
+export const stagingOf = (restoreId: string): Staging => new Staging(stagingSchema(hexOf(restoreId)));
+
+function hexOf(restoreId: string): string {
+  const plain = restoreId.replaceAll("-", "").toLowerCase();
+  return /^[0-9a-f]{32}$/.test(plain) ? plain : createHash("sha256").update(restoreId).digest("hex").slice(0, 32);
+}
+
+export function searchPathOf(schema: SchemaDescription, own: readonly string[]): readonly string[] {
+  return [...new Set([...own, ...schema.extensions.map((extension) => extension.schema)])].filter(
+    (name) => name !== "pg_catalog",
+  );
+}
+
+/** Made by the first restore of a database. */
+export async function ensureKeptSchema(session: RestoreSession): Promise<void> {
+  const doing = "making the schema wedsync_restore";
+  const present = await session.value("SELECT to_regclass('wedsync_restore.conflicts') IS NOT NULL", doing);
+  if (present === "t") return;
+  // CREATE SCHEMA IF NOT EXISTS can fail when two do it at once.
+  await session.execute(
+    `BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('wedsync_restore', 0)); ${keptSchemaSql}; COMMIT`,
+    doing,
+  );
+}
+
+/** Equal = what was staged is what would be staged again. */
+export function stagingIdentity({ input, liveSchema }: RestoreContext): string {
+  const content = (backup: RestorePlanInput["backup"] | null): unknown =>
+    backup?.tables.map(({ table, columns, rows, checksum }) => [table, columns, rows, checksum]) ?? null;
+  const parts = [
+    canonicalSchema(liveSchema),
+    canonicalSchema(input.backup.schema),
+    content(input.backup),
+    content(input.mergeBase),
+    input.selection,
+    input.renamedColumns,
+    input.catalogue,
+    input.organizationId,
+    input.targetOrganizationId,
+  ];
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+}
+
+export function refuseBlockingDrift(plan: Pick<RestorePlan, "drift">): void {
+  const blocking = plan.drift.filter((entry) => entry.effect === "blocks");
+  if (blocking.length === 0) return;
+  const lines = blocking.map(
+    ({ table, column, what, message }) => `${table}${column === null ? "" : `.${column}`}: ${what}: ${message}`,
+  );
+  throw new BackupError(
+    "SchemaDrifted",
+    `The live schema differs from the backup's; nothing was touched:\n- ${lines.join("\n- ")}`,
+    { differences: lines },
+  );
+}

@@ -1,0 +1,184 @@
+// Loads the chosen rows into staging, in one transaction of its own: there whole, or not at all. Unlogged, for nothing is
+// lost with it: a crash of Postgres empties it, the marker tells, and it is staged again.
+import { BackupError } from "../../../domain/errors.ts";
+import type { RestoreTable } from "../../../domain/restore/restore-plan.ts";
+import {
+  castStagedColumns,
+  checkStagedColumns,
+  copyIntoStaging,
+  createStagingTable,
+  createValidityFunction,
+  indexStagingTable,
+} from "../../../domain/restore/staging-sql.ts";
+import { restoredNames } from "../../../domain/restore/row-sql.ts";
+import type { StagingKind } from "../../../domain/restore/staging-names.ts";
+import type { DriftEntry } from "../../../domain/restore-request.ts";
+import type { TableName } from "../../../domain/schema.ts";
+import type { BackupTable, StagedRestore } from "../../../ports/restore-target.ts";
+import {
+  ensureKeptSchema,
+  refuseBlockingDrift,
+  stagingIdentity,
+  stagingOf,
+  type RestoreContext,
+} from "./restore-context.ts";
+
+type OnProgress = (progress: { table: TableName; rows: number }) => void;
+
+interface Facts {
+  readonly identity: string;
+  readonly tables: StagedRestore["tables"];
+  readonly shown: readonly ShownTable[];
+}
+
+/** What it takes to show rows later, when nobody brings the backup along. */
+export interface ShownTable {
+  readonly table: TableName;
+  readonly number: number;
+  readonly key: readonly string[];
+  readonly names: readonly string[];
+  readonly predicate: string;
+}
+
+const describeShown = (table: RestoreTable): ShownTable => ({
+  table: table.table,
+  number: table.number,
+  key: table.key,
+  names: restoredNames(table),
+  predicate: table.predicate("t"),
+});
+
+/** Stages unless it is done already. @throws SchemaDrifted and what the port names. */
+export async function ensureStaged(context: RestoreContext, onProgress: OnProgress = () => {}): Promise<StagedRestore> {
+  refuseBlockingDrift(context.plan);
+  await ensureKeptSchema(context.session);
+  const { drift } = context.plan;
+  const present = await readStaged(context);
+  if (present !== null) return { drift, tables: present.tables };
+  return { drift, tables: await stageAll(context, onProgress) };
+}
+
+export async function readShownTables(
+  session: RestoreContext["session"],
+  restoreId: string,
+): Promise<readonly ShownTable[]> {
+  const staging = stagingOf(restoreId);
+  const doing = "looking at the staging tables";
+  const exists = await session.value("SELECT to_regclass($1) IS NOT NULL", doing, [staging.facts]);
+  const text =
+    exists === "t" ? await session.value(`SELECT value FROM ${staging.facts} WHERE name = 'staged'`, doing) : null;
+  if (text === null) throw new BackupError("RestoreNotFound", "This restore is not staged; run its dry run again.");
+  return (JSON.parse(text) as Facts).shown;
+}
+
+async function readStaged(context: RestoreContext): Promise<Facts | null> {
+  const { session, staging } = context;
+  const doing = "looking at the staging tables";
+  const exists = await session.value("SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL", doing, [
+    staging.facts,
+    staging.marker,
+  ]);
+  if (exists !== "t") return null;
+  const text = await session.value(
+    `SELECT value FROM ${staging.facts} WHERE name = 'staged' AND EXISTS (SELECT 1 FROM ${staging.marker})`,
+    doing,
+  );
+  const facts = text === null ? null : (JSON.parse(text) as Facts);
+  return facts?.identity === stagingIdentity(context) ? facts : null;
+}
+
+async function stageAll(context: RestoreContext, onProgress: OnProgress): Promise<StagedRestore["tables"]> {
+  const { session, staging, plan, input } = context;
+  const tables: { table: TableName; rows: number }[] = [];
+  try {
+    const modern = await session.value(
+      "SELECT current_setting('server_version_num')::int >= 160000",
+      "asking for the version",
+    );
+    await session.execute(
+      `BEGIN; DROP SCHEMA IF EXISTS ${staging.schema} CASCADE; CREATE SCHEMA ${staging.schema}; ` +
+        `CREATE TABLE ${staging.facts} (name text PRIMARY KEY, value text NOT NULL); CREATE UNLOGGED TABLE ${staging.marker} AS SELECT true AS staged; ` +
+        `CREATE SEQUENCE ${staging.numbers}; ${modern === "t" ? "" : createValidityFunction(staging)}`,
+      "making the staging schema",
+    );
+    const last = await session.value(
+      `SELECT max(number) FROM wedsync_restore.conflicts WHERE restore_id = $1`,
+      "looking for kept conflicts",
+      [input.restoreId],
+    );
+    if (last !== null) await session.execute(`SELECT setval($1, $2)`, "numbering", [staging.numbers, last]);
+    const found: DriftEntry[] = [];
+    for (const table of plan.tables) {
+      const source = input.backup.tables.find((each) => each.table === table.table) as BackupTable;
+      const rows = await stageTable(context, table, source, "s", modern === "t", found);
+      tables.push({ table: table.table, rows });
+      onProgress({ table: table.table, rows });
+    }
+    refuseBlockingDrift({ drift: found });
+    const facts: Facts = { identity: stagingIdentity(context), tables, shown: plan.tables.map(describeShown) };
+    await session.execute(`INSERT INTO ${staging.facts} VALUES ('staged', $1)`, "keeping what was staged", [
+      JSON.stringify(facts),
+    ]);
+    await session.execute("COMMIT", "staging");
+    return tables;
+  } catch (error) {
+    await session.rollBack();
+    throw error;
+  }
+}
+
+async function stageTable(
+  { session, staging }: RestoreContext,
+  table: RestoreTable,
+  source: BackupTable,
+  kind: StagingKind,
+  hasInputCheck: boolean,
+  found: DriftEntry[],
+): Promise<number> {
+  const doing = `staging ${table.table}`;
+  await session.execute(createStagingTable(staging, table, kind), doing);
+  const rows = await session.copyIn(copyIntoStaging(staging, table, kind), source.readRows(), doing);
+  if (rows !== source.rows)
+    throw new BackupError(
+      "RecoverMismatch",
+      `${table.table} has ${rows} rows where the backup states ${source.rows}.`,
+      { table: table.table },
+    );
+  const misfits = await findMisfits(session, staging, table, kind, hasInputCheck);
+  found.push(...misfits);
+  if (misfits.length > 0) return rows; // refused in the end, when every table was looked at
+  for (const sql of [castStagedColumns(staging, table, kind), indexStagingTable(staging, table, kind)])
+    if (sql !== null) await session.execute(sql, doing);
+  await session.execute(`ANALYZE ${staging.table(kind, table.number)}`, doing);
+  return rows;
+}
+
+async function findMisfits(
+  session: RestoreContext["session"],
+  staging: RestoreContext["staging"],
+  table: RestoreTable,
+  kind: StagingKind,
+  hasInputCheck: boolean,
+): Promise<DriftEntry[]> {
+  const misfits: DriftEntry[] = [];
+  for (const { column, what, sql } of checkStagedColumns(staging, table, hasInputCheck, kind)) {
+    const count = await session.count(sql, `looking whether ${table.table}.${column.backupName} fits`);
+    if (count === 0) continue;
+    misfits.push({
+      table: table.table,
+      column: column.backupName,
+      what:
+        what === "has no value"
+          ? "column became NOT NULL"
+          : column.backupType === column.liveType
+            ? "enum value gone"
+            : "column retyped",
+      effect: "blocks",
+      message:
+        what === "has no value"
+          ? `${count} rows of the backup have no value there; give the column a default or allow NULL while restoring`
+          : `${count} rows of the backup hold a value that does not fit ${column.liveType} unchanged`,
+    });
+  }
+  return misfits;
+}

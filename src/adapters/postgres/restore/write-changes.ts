@@ -1,0 +1,260 @@
+// Writes planned changes into live tables, inside the caller's transaction, and proves them. Used by apply and rollback.
+// Flow: prepare (values, rows as they were, what must step aside) → delete, update, insert → undo log → sequences → proofs.
+//
+// replica mode (session_replication_role, where granted): no triggers, no cascades, no foreign-key checks; so foreign keys
+// are proven here by SQL, deferred unique constraints too, and parents are locked as their triggers would have done.
+// origin mode: parents first and children first, circles by NULL and fill-in, the database checks itself; a trigger that
+// changes rows makes the proof fail, by name.
+import { BackupError } from "../../../domain/errors.ts";
+import type { RestoreTable } from "../../../domain/restore/restore-plan.ts";
+import type { Staging } from "../../../domain/restore/staging-names.ts";
+import { isStaged, parkHolders, type UniqueIndex } from "../../../domain/restore/unique-sql.ts";
+import {
+  captureBefore,
+  createParked,
+  createValues,
+  deleteParked,
+  deleteRows,
+  deleteWholeRows,
+  dropIdleUpdates,
+  fillPostponed,
+  findChangedColumns,
+  insertParked,
+  insertRows,
+  insertWholeRows,
+  logUndo,
+  parkIdentities,
+  setAside,
+  updateRows,
+} from "../../../domain/restore/write-sql.ts";
+import { restoredColumns, restoredNames } from "../../../domain/restore/row-sql.ts";
+import type { SchemaDescription } from "../../../domain/schema.ts";
+import { quoteLiteral } from "../../../domain/sql-quoting.ts";
+import type { LiveFacts } from "./live-facts.ts";
+import type { RestoreSession } from "./restore-session.ts";
+
+export interface WriteContext {
+  readonly session: RestoreSession;
+  readonly staging: Staging;
+  readonly liveSchema: SchemaDescription;
+  readonly facts: LiveFacts;
+  readonly mode: "replica" | "origin";
+  /** As an SQL literal. */
+  readonly restoreId: string;
+}
+
+/** One table's part: its working table w is there, and v where `hasValues`. */
+export interface WritePart {
+  readonly table: RestoreTable;
+  inserted: number;
+  updated: number;
+  deleted: number;
+  /** Columns that at least one update changes. */
+  changed: readonly string[];
+  parked: number;
+  readonly hasMerged: boolean;
+}
+
+/** Replica mode where the role may; the savepoint keeps the transaction when it may not. */
+export async function chooseMode(session: RestoreSession): Promise<WriteContext["mode"]> {
+  const doing = "asking for replica mode";
+  await session.execute("SAVEPOINT mode", doing);
+  try {
+    await session.client.query("SET LOCAL session_replication_role = replica");
+    await session.execute("RELEASE SAVEPOINT mode", doing);
+    return "replica";
+  } catch (error) {
+    if ((error as { code?: string }).code !== "42501") throw error;
+    await session.execute("ROLLBACK TO SAVEPOINT mode; RELEASE SAVEPOINT mode", doing);
+    await session.execute("SET CONSTRAINTS ALL DEFERRED", doing);
+    return "origin";
+  }
+}
+
+/** Fills in what the part needs, and leaves out updates that change nothing. */
+export async function preparePart(context: WriteContext, part: WritePart, valuesArePresent: boolean): Promise<void> {
+  const { session, staging } = context;
+  const { table } = part;
+  const doing = `preparing ${table.table}`;
+  const w = staging.table("w", table.number);
+  await session.execute(`ANALYZE ${w}`, doing);
+  if (table.key.length > 0) {
+    if (!valuesArePresent) await session.execute(createValues(staging, table), doing);
+    const before = await session.execute(captureBefore(staging, table), doing);
+    const expected = await session.count(`SELECT count(*) FROM ${w} WHERE operation <> 'insert'`, doing);
+    if (before !== expected)
+      throw new BackupError(
+        "RestoreInvalid",
+        `${expected - before} rows of ${table.table} are not the organization's; nothing was written.`,
+        { table: table.table },
+      );
+    if (part.hasMerged) await session.execute(dropIdleUpdates(staging, table), doing);
+    await session.execute(
+      `ANALYZE ${staging.table("v", table.number)}; ANALYZE ${staging.table("u", table.number)}`,
+      doing,
+    );
+  }
+  const amount = table.key.length === 0 ? "sum(copies)" : "count(*)";
+  for (const row of await session.rows(
+    `SELECT operation, ${amount}::text AS count FROM ${w} GROUP BY operation`,
+    doing,
+  )) {
+    const count = Number(row["count"]);
+    if (row["operation"] === "insert") part.inserted = count;
+    else if (row["operation"] === "update") part.updated = count;
+    else part.deleted = count;
+  }
+  if (part.updated === 0) return;
+  const [row = {}] = await session.rows(findChangedColumns(staging, table), doing);
+  part.changed = restoredNames(table).filter((_, index) => row[`c${index + 1}`] === "t");
+  await park(context, part);
+}
+
+async function park(context: WriteContext, part: WritePart): Promise<void> {
+  const { session, staging, facts, mode } = context;
+  const { table, changed } = part;
+  const doing = `making room in ${table.table}`;
+  const identities = restoredColumns(table).filter((column) => column.identityAlways && changed.includes(column.name));
+  if (identities.length > 0 && mode === "origin")
+    throw new BackupError(
+      "RestoreTargetRefused",
+      `${table.table}.${identities[0]?.name} is GENERATED ALWAYS AS IDENTITY and can't be updated; ${howToGrant}`,
+      { table: table.table },
+    );
+  if (identities.length > 0)
+    part.parked += await session.execute(
+      parkIdentities(
+        staging,
+        table,
+        identities.map((column) => column.name),
+      ),
+      doing,
+    );
+  for (const index of facts.uniqueIndexes.get(table.table) ?? []) {
+    if (!isStaged(table, index) || !index.columns.some((name) => changed.includes(name))) continue;
+    if (mode === "origin" && index.deferrable) continue; // SET CONSTRAINTS looks at the end only
+    const parked = await session.execute(parkHolders(staging, table, index), doing);
+    part.parked += parked;
+    if (parked > 0 && mode === "origin") await stepAside(context, part, index);
+  }
+}
+
+const howToGrant =
+  "grant the restoring role: GRANT SET ON PARAMETER session_replication_role TO <role> (Postgres 15 and later), or restore as a superuser.";
+
+async function stepAside({ session, staging }: WriteContext, { table }: WritePart, index: UniqueIndex): Promise<void> {
+  const candidates = restoredColumns(table).filter(
+    (column) => index.columns.includes(column.name) && !table.key.includes(column.name),
+  );
+  const values: readonly [RegExp, string][] = [
+    [/^(text|character varying|public\.citext)$/, "'wedsync ' || gen_random_uuid()::text"],
+    [/^uuid$/, "gen_random_uuid()"],
+    [/^(integer|bigint)$/, "-(1 + (random() * 2000000000)::integer)"],
+  ];
+  for (const column of candidates) {
+    const nullable =
+      table.live.columns.find((each) => each.name === column.name)?.notNull === false && !index.nullsEqual;
+    const value = nullable ? "NULL" : values.find(([type]) => type.test(column.liveType ?? ""))?.[1];
+    if (value === undefined) continue;
+    await session.execute(setAside(staging, table, column.name, value), `making room in ${table.table}`);
+    return;
+  }
+  throw new BackupError("RestoreTargetRefused", `Rows of ${table.table} swap values of ${index.name}; ${howToGrant}`, {
+    table: table.table,
+  });
+}
+
+/** Children first for deletions, parents first for the rest. `parts` come parents first. */
+export async function writeParts(context: WriteContext, parts: readonly WritePart[]): Promise<void> {
+  const { session, staging, mode } = context;
+  if (mode === "replica") for (const part of parts.toReversed()) await removeRows(context, part);
+  const postponed = new Map(parts.map((part) => [part, mode === "origin" ? findPostponed(context, part, parts) : []]));
+  for (const part of parts) {
+    const { table } = part;
+    const doing = `writing ${table.table}`;
+    if (table.key.length === 0) {
+      if (part.inserted > 0)
+        expectRows(
+          part,
+          part.inserted,
+          await session.execute(insertWholeRows(staging, table, context.restoreId, quoteLiteral(table.table)), doing),
+        );
+      continue;
+    }
+    const isParked = part.parked > 0 && mode === "replica";
+    if (isParked) {
+      for (const sql of createParked(staging, table)) await session.execute(sql, doing);
+      expectRows(part, part.parked, await session.execute(deleteParked(staging, table), doing));
+      if (part.updated > part.parked) await updatePart(context, part, part.updated - part.parked);
+    }
+    if (part.inserted > 0) {
+      const inserted = await session.execute(insertRows(staging, table, postponed.get(part) ?? []), doing);
+      expectRows(part, part.inserted, inserted);
+    }
+    if (isParked) expectRows(part, part.parked, await session.execute(insertParked(staging, table), doing));
+    else if (mode === "replica" && part.updated > 0) await updatePart(context, part, part.updated);
+  }
+  if (mode === "replica") return;
+  for (const part of parts) {
+    const columns = postponed.get(part) ?? [];
+    if (columns.length > 0 && part.inserted > 0)
+      await session.execute(fillPostponed(staging, part.table, columns), `linking ${part.table.table}`);
+    if (part.updated > 0) await updatePart(context, part, part.updated);
+  }
+  for (const part of parts.toReversed()) await removeRows(context, part);
+}
+
+async function updatePart({ session, staging, mode }: WriteContext, part: WritePart, expected: number): Promise<void> {
+  const identities = new Set(
+    restoredColumns(part.table)
+      .filter((column) => column.identityAlways)
+      .map((column) => column.name),
+  );
+  const names = part.changed.filter((name) => !identities.has(name));
+  if (names.length === 0) return;
+  const sql = updateRows(staging, part.table, names, mode === "origin");
+  expectRows(part, expected, await session.execute(sql, `writing ${part.table.table}`));
+}
+
+async function removeRows({ session, staging, restoreId }: WriteContext, part: WritePart): Promise<void> {
+  if (part.deleted === 0) return;
+  const { table } = part;
+  const sql =
+    table.key.length === 0
+      ? deleteWholeRows(staging, table, restoreId, quoteLiteral(table.table))
+      : deleteRows(staging, table);
+  expectRows(part, part.deleted, await session.execute(sql, `removing rows of ${table.table}`));
+}
+
+function expectRows({ table }: WritePart, expected: number, written: number): void {
+  if (written === expected) return;
+  throw new BackupError(
+    "RestoreInvalid",
+    `${table.table}: ${written} rows were written where ${expected} were planned (a trigger or a rule?); nothing was committed.`,
+    { table: table.table, written, expected },
+  );
+}
+
+/** References into tables that are written later, or in a circle: NULL first. Deferrable ones wait by themselves. */
+function findPostponed({ facts }: WriteContext, part: WritePart, parts: readonly WritePart[]): readonly string[] {
+  if (part.inserted === 0) return [];
+  const position = parts.indexOf(part);
+  return facts.foreignKeys
+    .filter((key) => key.rootTable === part.table.table && !key.deferrable)
+    .filter((key) => parts.findIndex((each) => each.table.table === key.referencedTable) > position)
+    .flatMap((key) => key.columns)
+    .filter((name) => part.table.live.columns.find((column) => column.name === name)?.notNull === false);
+}
+
+export async function logParts(
+  { session, staging, restoreId }: WriteContext,
+  parts: readonly WritePart[],
+): Promise<void> {
+  for (const { table } of parts) {
+    if (table.key.length > 0)
+      await session.execute(
+        logUndo(staging, table, restoreId, quoteLiteral(table.table)),
+        `keeping the undo log of ${table.table}`,
+      );
+  }
+}

@@ -1,0 +1,35 @@
+// What must outlive a restore. Made on demand; nobody but its owner has any right in it.
+export const keptSchemaSql = `
+  CREATE SCHEMA IF NOT EXISTS wedsync_restore;
+  REVOKE ALL ON SCHEMA wedsync_restore FROM PUBLIC;
+  CREATE TABLE IF NOT EXISTS wedsync_restore.restores (
+    restore_id text PRIMARY KEY,
+    organization_id text NOT NULL,
+    status text NOT NULL CHECK (status IN ('applied', 'rolled back', 'partly rolled back')),
+    applied_at timestamptz NOT NULL DEFAULT now(),
+    rolled_back_at timestamptz,
+    result text NOT NULL,
+    rollback_result text,
+    -- What a rollback needs to know: the tables with their keys and columns as they were, and the organization's rule.
+    plan text NOT NULL
+  );
+  CREATE TABLE IF NOT EXISTS wedsync_restore.undo (
+    restore_id text NOT NULL,
+    seq bigint GENERATED ALWAYS AS IDENTITY,
+    table_name text NOT NULL,
+    operation text NOT NULL CHECK (operation IN ('insert', 'update', 'delete')),
+    key text[],
+    before_row text,
+    after_hash uuid,
+    PRIMARY KEY (restore_id, seq)
+  );
+  CREATE TABLE IF NOT EXISTS wedsync_restore.conflicts (
+    restore_id text NOT NULL,
+    number bigint NOT NULL,
+    table_name text NOT NULL,
+    key text[] NOT NULL,
+    live_hash uuid,
+    decision text CHECK (decision IN ('take backup', 'keep live', 'merge')),
+    PRIMARY KEY (restore_id, number)
+  );
+  CREATE INDEX IF NOT EXISTS conflicts_by_table ON wedsync_restore.conflicts (restore_id, table_name)`;

@@ -1,0 +1,100 @@
+// Unique values: which rows of the backup can't come back because a row that stays holds their value, and which of the
+// organization's rows must be out of the way while values move between them.
+import type { RestoreTable } from "./restore-plan.ts";
+import { columnsOf, keyMatches, keyNames, liveTable } from "./row-sql.ts";
+import type { Staging } from "./staging-names.ts";
+
+/** A unique index of the live table that is not its primary key. */
+export interface UniqueIndex {
+  readonly name: string;
+  /** As pg_get_indexdef() prints each column or expression: of the table's own columns, without alias. */
+  readonly expressions: readonly string[];
+  readonly condition: string | null;
+  readonly nullsEqual: boolean;
+  /** Checked at the end of the transaction, by a trigger that replica mode does not fire. */
+  readonly deferrable: boolean;
+  /** Columns that it is made of, with those in expressions and condition. */
+  readonly columns: readonly string[];
+}
+
+/** Key columns as k1…, the index's values as u1… */
+function withValues(from: string, table: RestoreTable, index: UniqueIndex, more: string): string {
+  const keys = table.key.map((name, position) => `${columnsOf("r", [name])} AS k${position + 1}`);
+  const values = index.expressions.map((expression, position) => `${expression} AS u${position + 1}`);
+  const where = index.condition === null ? "" : ` WHERE ${index.condition}`;
+  return `SELECT ${[...keys, ...values].join(", ")}${more} FROM ${from} AS r${where}`;
+}
+
+const valuesMatch = (a: string, b: string, { expressions, nullsEqual }: UniqueIndex): string =>
+  expressions
+    .map((_, position) => {
+      const [left, right] = [`${a}.u${position + 1}`, `${b}.u${position + 1}`];
+      return nullsEqual ? `(${left} = ${right} OR (${left} IS NULL AND ${right} IS NULL))` : `${left} = ${right}`;
+    })
+    .join(" AND ");
+
+const keysDiffer = (a: string, b: string, table: RestoreTable): string =>
+  `NOT (${keyNames(table)
+    .map((name) => `${a}.${name} = ${b}.${name}`)
+    .join(" AND ")})`;
+
+/** The expression's columns are all staged; else only the database can tell, by refusing. */
+export const isStaged = (table: RestoreTable, index: UniqueIndex): boolean =>
+  index.columns.every((name) => table.columns.some((column) => column.name === name && column.liveType !== null));
+
+/**
+ * A holder stays unless it is the organization's and moves on itself: overwritten, or removed. Repeat until nothing is
+ * marked any more: a row that is taken stays as it is, and so does its value.
+ */
+export function markTakenByValue(
+  staging: Staging,
+  table: RestoreTable,
+  index: UniqueIndex,
+  fate: { readonly overwrites: boolean; readonly removesLiveOnly: boolean },
+): string {
+  const d = staging.table("d", table.number);
+  const wanted = fate.overwrites ? "('missing', 'changed')" : "('missing')";
+  const moves = [...(fate.overwrites ? ["'changed'"] : []), ...(fate.removesLiveOnly ? ["'live only'"] : [])];
+  const own = `EXISTS (SELECT 1 FROM ${liveTable(table)} AS t WHERE ${keyMatches("t", "h", table)} AND ${table.predicate("t")})`;
+  const movesOn =
+    moves.length === 0
+      ? "false"
+      : `EXISTS (SELECT 1 FROM ${d} AS f WHERE ${keyNames(table)
+          .map((name) => `f.${name} = h.${name}`)
+          .join(" AND ")} AND f.kind IN (${moves.join(", ")})) AND ${own}`;
+  return (
+    `UPDATE ${d} AS d SET kind = 'taken' FROM (${withValues(staging.table("s", table.number), table, index, "")}) AS n ` +
+    `JOIN (${withValues(liveTable(table), table, index, "")}) AS h ON ${valuesMatch("n", "h", index)} AND ${keysDiffer("n", "h", table)} ` +
+    `WHERE d.kind IN ${wanted} AND ${keyNames(table)
+      .map((name) => `n.${name} = d.${name}`)
+      .join(" AND ")} AND NOT (${movesOn})`
+  );
+}
+
+/** Rows whose present value another row of the same restore is going to take: they leave before anything is written. */
+export function parkHolders(staging: Staging, table: RestoreTable, index: UniqueIndex): string {
+  const w = staging.table("w", table.number);
+  const source = (kind: "s" | "v", operation: string): string =>
+    `SELECT n.* FROM (${withValues(staging.table(kind, table.number), table, index, "")}) AS n JOIN ${w} AS o ON o.operation = '${operation}' AND ${keyNames(
+      table,
+    )
+      .map((name) => `n.${name} = o.${name}`)
+      .join(" AND ")}`;
+  return (
+    `UPDATE ${w} AS w SET parked = true FROM (${source("s", "insert")} UNION ALL ${source("v", "update")}) AS n ` +
+    `JOIN (${withValues(liveTable(table), table, index, "")}) AS h ON ${valuesMatch("n", "h", index)} AND ${keysDiffer("n", "h", table)} ` +
+    `WHERE w.operation = 'update' AND NOT w.parked AND ${keyNames(table)
+      .map((name) => `h.${name} = w.${name}`)
+      .join(" AND ")}`
+  );
+}
+
+/** Values that two rows hold, one of them just written. */
+export const countDuplicates = (staging: Staging, table: RestoreTable, index: UniqueIndex): string => {
+  const rows = withValues(liveTable(table), table, index, "");
+  return `SELECT count(*) AS count FROM (${rows}) AS n JOIN ${staging.table("w", table.number)} AS w ON w.operation <> 'delete' AND ${keyNames(
+    table,
+  )
+    .map((name) => `n.${name} = w.${name}`)
+    .join(" AND ")} JOIN (${rows}) AS h ON ${valuesMatch("n", "h", index)} AND ${keysDiffer("n", "h", table)}`;
+};
