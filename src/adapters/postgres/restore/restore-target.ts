@@ -11,6 +11,7 @@ import { rollBackRestore } from "./rollback.ts";
 import { ensureStaged } from "./stage.ts";
 import { decide, decideRest } from "./decisions.ts";
 import { readDifferences } from "./read-differences.ts";
+import { readStagedPaths } from "./read-staged-paths.ts";
 
 export interface RestoreTargetOptions {
   readonly url: string;
@@ -33,6 +34,8 @@ export function createRestoreTarget({ url }: RestoreTargetOptions): RestoreTarge
       withSession(url, restoreId, (session) => readDifferences(session, restoreId, page)),
     decide: (restoreId, decisions) => withSession(url, restoreId, (session) => decide(session, restoreId, decisions)),
     decideRest: (restoreId, rest) => withSession(url, restoreId, (session) => decideRest(session, restoreId, rest)),
+    readStagedPaths: (restoreId, columns) =>
+      withSession(url, restoreId, (session) => readStagedPaths(session, restoreId, columns)),
     apply: (input, options) => applyRestore(url, input, options),
     rollback: (restoreId, options) =>
       withSession(url, restoreId, (session) => rollBackRestore(url, session, restoreId, options)),
