@@ -1,6 +1,6 @@
 // The difference between the staged rows and the organization's live ones: one working table (d) for each table, with a
 // row for each that is missing, changed, live only or taken. What is equal leaves no trace but the count.
-import type { RestoreTable } from "./restore-plan.ts";
+import type { RestoreTable } from "./restore-table.ts";
 import {
   columnOf,
   columnsOf,

@@ -1,6 +1,6 @@
 // What is proven inside the transaction before it may commit. Each statement counts what must not be there.
 import { quoteTable } from "../sql-quoting.ts";
-import type { RestoreTable } from "./restore-plan.ts";
+import type { RestoreTable } from "./restore-table.ts";
 import { columnOf, columnsOf, imageDiffers, keyMatches, liveRows, restoredNames, liveTable } from "./row-sql.ts";
 import type { Staging } from "./staging-names.ts";
 

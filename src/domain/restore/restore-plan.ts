@@ -6,24 +6,10 @@ import type { DriftEntry, RestoreSelection } from "../restore-request.ts";
 import type { SchemaDescription, TableDescription, TableName } from "../schema.ts";
 import { fillOrganization } from "../sql-quoting.ts";
 import { dependenciesOf, findMemberships, ownTables } from "../memberships.ts";
-import { mapTable, type StagedColumn } from "./map-table.ts";
+import { mapTable } from "./map-table.ts";
+import type { RestoreTable } from "./restore-table.ts";
 import { orderTables } from "./table-order.ts";
 import { findNarrowedTypes } from "./type-difference.ts";
-
-export interface RestoreTable {
-  readonly table: TableName;
-  /** Names its staging tables; stable for one backup. */
-  readonly number: number;
-  readonly live: TableDescription;
-  readonly columns: readonly StagedColumn[];
-  readonly key: readonly string[];
-  readonly unfilled: readonly string[];
-  /** True for the organization's live rows of the table under `alias`. */
-  readonly predicate: (alias: string) => string;
-  /** The column that says the organization, where rows have one. */
-  readonly dependsOn: readonly TableName[];
-  readonly drifted: boolean;
-}
 
 export interface RestorePlan {
   /** Parents first. */

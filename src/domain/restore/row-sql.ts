@@ -3,7 +3,7 @@
 import { fromTable } from "../membership-sql.ts";
 import { quoteIdentifier } from "../sql-quoting.ts";
 import type { StagedColumn } from "./map-table.ts";
-import type { RestoreTable } from "./restore-plan.ts";
+import type { RestoreTable } from "./restore-table.ts";
 
 export const restoredColumns = (table: RestoreTable): readonly StagedColumn[] =>
   table.columns.filter((column) => column.liveType !== null);

@@ -5,7 +5,7 @@
 // numeric(12,2), varchar that is too long) is drift and refused; a cast alone would round and cut without a word.
 import { quoteIdentifier, quoteLiteral } from "../sql-quoting.ts";
 import type { StagedColumn } from "./map-table.ts";
-import type { RestoreTable } from "./restore-plan.ts";
+import type { RestoreTable } from "./restore-table.ts";
 import { columnList, restoredNames } from "./row-sql.ts";
 import type { Staging, StagingKind } from "./staging-names.ts";
 

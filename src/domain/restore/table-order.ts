@@ -2,7 +2,7 @@
 // foreign key that says so, and its rows must go while their subjects still show that they are the organization's.
 import type { SchemaDescription } from "../schema.ts";
 import { parentsFirst } from "../tenant-closure.ts";
-import type { RestoreTable } from "./restore-plan.ts";
+import type { RestoreTable } from "./restore-table.ts";
 
 export function orderTables(tables: readonly RestoreTable[], live: SchemaDescription): RestoreTable[] {
   const byKeys = parentsFirst(live.tables);

@@ -4,7 +4,7 @@
 // read through the live table's own row type, so that every column comes back, also those that no backup holds.
 import { quoteTable } from "../sql-quoting.ts";
 import type { LiveForeignKey } from "./proof-sql.ts";
-import type { RestoreTable } from "./restore-plan.ts";
+import type { RestoreTable } from "./restore-table.ts";
 import { columnOf, keyMatches, keyNames, rowText, liveTable } from "./row-sql.ts";
 import type { Staging } from "./staging-names.ts";
 

@@ -1,6 +1,6 @@
 // Unique values: which rows of the backup can't come back because a row that stays holds their value, and which of the
 // organization's rows must be out of the way while values move between them.
-import type { RestoreTable } from "./restore-plan.ts";
+import type { RestoreTable } from "./restore-table.ts";
 import { columnsOf, keyMatches, keyNames, liveTable } from "./row-sql.ts";
 import type { Staging } from "./staging-names.ts";
 

@@ -5,7 +5,7 @@
 // done to parked rows only, in replica mode only, where no trigger and no cascade fires: rows whose unique value another
 // row is about to take, and rows whose GENERATED ALWAYS identity differs, which no UPDATE may set.
 import { quoteTable } from "../sql-quoting.ts";
-import type { RestoreTable } from "./restore-plan.ts";
+import type { RestoreTable } from "./restore-table.ts";
 import {
   columnList,
   columnOf,

@@ -7,7 +7,7 @@ import {
   hashShownRows,
   markTakenByKey,
 } from "../../../domain/restore/difference-sql.ts";
-import type { RestoreTable } from "../../../domain/restore/restore-plan.ts";
+import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
 import { keyText } from "../../../domain/restore/row-sql.ts";
 import { isStaged, markTakenByValue } from "../../../domain/restore/unique-sql.ts";
 import type { ConflictStrategy, LiveOnly, TableDifference } from "../../../domain/restore-request.ts";

@@ -12,7 +12,7 @@ import {
   removedReferences,
   type LiveForeignKey,
 } from "../../../domain/restore/proof-sql.ts";
-import type { RestoreTable } from "../../../domain/restore/restore-plan.ts";
+import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
 import { RestoreSession } from "./restore-session.ts";
 import type { WriteContext, WritePart } from "./write-changes.ts";
 

@@ -1,5 +1,5 @@
 // What an applied restore leaves for its rollback, which has neither backup nor catalogue.
-import type { RestoreTable } from "../../../domain/restore/restore-plan.ts";
+import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
 import type { TableName } from "../../../domain/schema.ts";
 import type { RestoreContext } from "./restore-context.ts";
 import type { WritePart } from "./write-changes.ts";

@@ -3,7 +3,7 @@
 // or only what hangs on it where a partial one was asked for.
 import { BackupError } from "../../../domain/errors.ts";
 import { countRows } from "../../../domain/restore/proof-sql.ts";
-import type { RestoreTable } from "../../../domain/restore/restore-plan.ts";
+import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
 import { columnList, columnsOf, storedNames } from "../../../domain/restore/row-sql.ts";
 import { orderTables } from "../../../domain/restore/table-order.ts";
 import { Staging } from "../../../domain/restore/staging-names.ts";

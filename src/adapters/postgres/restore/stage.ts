@@ -1,7 +1,7 @@
 // Loads the chosen rows into staging, in one transaction of its own: there whole, or not at all. Unlogged, for nothing is
 // lost with it: a crash of Postgres empties it, the marker tells, and it is staged again.
 import { BackupError } from "../../../domain/errors.ts";
-import type { RestoreTable } from "../../../domain/restore/restore-plan.ts";
+import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
 import {
   castStagedColumns,
   checkStagedColumns,

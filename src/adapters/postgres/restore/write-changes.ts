@@ -6,7 +6,7 @@
 // origin mode: parents first and children first, circles by NULL and fill-in, the database checks itself; a trigger that
 // changes rows makes the proof fail, by name.
 import { BackupError } from "../../../domain/errors.ts";
-import type { RestoreTable } from "../../../domain/restore/restore-plan.ts";
+import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
 import type { Staging } from "../../../domain/restore/staging-names.ts";
 import { isStaged, parkHolders, type UniqueIndex } from "../../../domain/restore/unique-sql.ts";
 import {
