@@ -12,10 +12,11 @@ export function renderDetails(request: BackupRequest, progress: BackupProgress, 
   const lines = [
     headline,
     "",
+    // The Web UI shows the first few lines; the others are a scroll away.
+    `- rows: ${progress.rows}; read: ${mebibytes(progress.rawBytes)}; stored: ${mebibytes(progress.storedBytes)}`,
+    `- tables: ${progress.tablesDone} of ${progress.tablesTotal}; files: ${progress.filesDone} of ${progress.filesTotal}`,
     `- organization: ${request.organizationId}`,
     `- asked for by: ${request.trigger} (${request.requestedBy})`,
-    `- tables: ${progress.tablesDone} of ${progress.tablesTotal}; files: ${progress.filesDone} of ${progress.filesTotal}`,
-    `- rows: ${progress.rows}; read: ${mebibytes(progress.rawBytes)}; stored: ${mebibytes(progress.storedBytes)}`,
   ];
   if (progress.restarts > 0) lines.push(`- started again from a new snapshot: ${progress.restarts} times`);
   if (outcome && outcome.missingFiles > 0)

@@ -91,7 +91,7 @@ function whereToLook(session: Session, facadeUrl: string, organizationId: string
     ui === null
       ? `Temporal      ${session.temporal.address}, namespace ${config.temporal.namespace}`
       : `Temporal UI   ${ui}/namespaces/${config.temporal.namespace}/workflows`,
-    "              each run is backup/<organization>: open one and read its Summary and Details;",
+    "              each run is backup/<organization>: open one, and its tab User Metadata;",
     "              nightly policies are under Schedules",
     `Repository    ${describeRepository(session)}`,
     `Health        ${facadeUrl}/readyz`,
