@@ -1,4 +1,4 @@
-// The sealed object: header, frames, and an HMAC over all stored bytes. FORMAT.md, "Sealed objects", has the layout.
+// The sealed object: header, frames, and an HMAC that covers all stored bytes. FORMAT.md, "Sealed objects", has the layout.
 //
 // What must hold: every object has its own key (HKDF with a random salt), so a frame's number can be its nonce; the header
 // and the object's place are bound into every frame; the last frame says that it is the last; the key is committed to.
@@ -18,6 +18,7 @@ export const maxFrameBytes = 1088 * 1024 * 1024;
 const magic = Buffer.from("WSB1");
 const kinds: Record<ObjectKind, number> = { pack: 1, manifest: 2 };
 const finalBit = 0x8000_0000;
+const noClear = Buffer.alloc(0);
 
 export interface ObjectPlace {
   readonly kind: ObjectKind;
@@ -89,8 +90,11 @@ export class ObjectSealer {
     this.at = headerBytes + clear.length;
   }
 
-  /** @returns where the frame lies in the object. */
-  frame(plain: Uint8Array, isFinal: boolean): { offset: number; length: number } {
+  /**
+   * `boundTo`: what the frame is to its reader (a segment's id): it opens only for who asks for that.
+   * @returns where the frame lies in the object.
+   */
+  frame(plain: Uint8Array, isFinal: boolean, boundTo: Buffer = noClear): { offset: number; length: number } {
     const offset = this.at;
     if (offset + plain.length + frameOverheadBytes > this.bytes.length - macBytes)
       throw new BackupError("Internal", "A frame is larger than planned.");
@@ -98,7 +102,7 @@ export class ObjectSealer {
     this.bytes.writeUInt32BE(number, offset);
     this.bytes.writeUInt32BE((plain.length | (isFinal ? finalBit : 0)) >>> 0, offset + 4);
     const cipher = createCipheriv("aes-256-gcm", this.cipher.key, frameNonce(number, isFinal)).setAAD(
-      this.cipher.associated,
+      Buffer.concat([this.cipher.associated, boundTo]),
     );
     cipher.update(plain).copy(this.bytes, offset + 8);
     cipher.final();
@@ -112,22 +116,27 @@ export class ObjectSealer {
     this.at += bytes.copy(this.bytes, this.at);
   }
 
-  finish(): Buffer {
+  /** `hash`: SHA-256 of the bytes, hex; from the same pass over them as the HMAC. */
+  finish(): { bytes: Buffer; hash: string } {
     if (this.at !== this.bytes.length - macBytes)
       throw new BackupError("Internal", "A sealed object came out at another size than planned.");
-    objectMac(this.keys.verificationKey, this.place, this.bytes).copy(this.bytes, this.at);
-    return this.bytes;
+    const hash = createHash("sha256").update(this.bytes.subarray(0, -macBytes));
+    const mac = objectMac(this.keys.verificationKey, this.place, hash.copy().digest());
+    mac.copy(this.bytes, this.at);
+    return { bytes: this.bytes, hash: hash.update(mac).digest("hex") };
   }
 }
 
-function objectMac(verificationKey: Buffer, place: ObjectPlace, bytes: Buffer): Buffer {
-  return createHmac("sha256", verificationKey).update(placeText(place)).update(bytes.subarray(0, -macBytes)).digest();
+/** Over the hash of what was stored, not over the bytes again: the name of a pack is the hash of the same bytes. */
+function objectMac(verificationKey: Buffer, place: ObjectPlace, hash: Buffer): Buffer {
+  return createHmac("sha256", verificationKey).update(placeText(place)).update(hash).digest();
 }
 
 /** Whether every stored byte, and the object's place, are what was sealed. Needs the verification key alone. */
 export function isIntact(verificationKey: Buffer, place: ObjectPlace, bytes: Buffer): boolean {
   if (bytes.length < headerBytes + macBytes) return false;
-  return timingSafeEqual(objectMac(verificationKey, place, bytes), bytes.subarray(-macBytes));
+  const hash = createHash("sha256").update(bytes.subarray(0, -macBytes)).digest();
+  return timingSafeEqual(objectMac(verificationKey, place, hash), bytes.subarray(-macBytes));
 }
 
 export const corrupt = (place: ObjectPlace, what: string, cause?: unknown): BackupError =>
@@ -169,7 +178,7 @@ export class ObjectOpener {
   }
 
   /** One whole frame. @throws ObjectCorrupt unless it is authentic, of this object, and (where asked) of this number. */
-  frame(bytes: Buffer, expected: { number?: number; isFinal: boolean }): Buffer {
+  frame(bytes: Buffer, expected: { number?: number; isFinal: boolean; boundTo?: Buffer }): Buffer {
     if (bytes.length < frameOverheadBytes || bytes.length > maxFrameBytes)
       throw corrupt(this.place, "a frame is cut short or too long");
     const number = bytes.readUInt32BE(0);
@@ -183,13 +192,13 @@ export class ObjectOpener {
     const decipher = createDecipheriv("aes-256-gcm", this.cipher.key, frameNonce(number, isFinal), {
       authTagLength: 16,
     })
-      .setAAD(this.cipher.associated)
+      .setAAD(Buffer.concat([this.cipher.associated, expected.boundTo ?? noClear]))
       .setAuthTag(bytes.subarray(8 + length));
     const plain = decipher.update(bytes.subarray(8, 8 + length));
     try {
       decipher.final();
     } catch (error) {
-      throw corrupt(this.place, "a frame is not authentic", error);
+      throw corrupt(this.place, "a frame is damaged, or not the one that was asked for", error);
     }
     return plain;
   }

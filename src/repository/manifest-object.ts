@@ -1,6 +1,5 @@
 // The manifest as a sealed object: a clear, authenticated header that a verifier without the sealing key can read, then
 // the zstd-compressed JSON in frames of up to 1 MiB.
-import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import {
@@ -75,8 +74,7 @@ export function sealManifest(keys: OrganizationKeys, place: ObjectPlace, manifes
     pieces.map((piece) => piece.length),
   );
   for (const [index, piece] of pieces.entries()) sealer.frame(piece, index === pieces.length - 1);
-  const bytes = sealer.finish();
-  return { key: place.objectKey, bytes, hash: createHash("sha256").update(bytes).digest("hex") };
+  return { key: place.objectKey, ...sealer.finish() };
 }
 
 /** What a verifier without the sealing key may know. @throws ObjectCorrupt, ObjectForeign, FormatUnsupported */
@@ -90,13 +88,13 @@ export function openManifestHeader(verificationKey: Buffer, place: ObjectPlace, 
 }
 
 /** @throws ObjectCorrupt, ObjectForeign, FormatUnsupported */
-export function openManifest(keys: OrganizationKeys, place: ObjectPlace, bytes: Buffer): Manifest {
+export async function openManifest(keys: OrganizationKeys, place: ObjectPlace, bytes: Buffer): Promise<Manifest> {
   const clear = readClear(place, bytes);
   const opener = new ObjectOpener(keys, place, bytes.subarray(0, headerBytes), clear);
   const header = openManifestHeader(keys.verificationKey, place, bytes);
   const compressed = Buffer.concat([...opener.frames(bytes, headerBytes + clear.length, bytes.length - macBytes)]);
   if (header.jsonBytes > limits.manifestJsonBytes) throw corrupt(place, "it states an impossible size");
-  const json = parseJson(place, decompressSegment(compressed, header.jsonBytes));
+  const json = parseJson(place, await decompressSegment(compressed, header.jsonBytes));
   refuseUnknown(place, json);
   const parsed = manifestSchema.safeParse(json);
   if (!parsed.success) throw corrupt(place, "its content is not of the stated format");

@@ -1,5 +1,5 @@
-// Reads single frames of packs by range; keeps the keys of packs that it has seen. A frame is authentic, and of the pack
-// whose header was read; that it is the one that was asked for is told by its segment's id (vault.ts).
+// Reads single frames of packs by range; keeps the keys of packs that it has seen. A frame opens only for the segment's id
+// that it was sealed with, so nothing needs to be hashed again to know that it is the one that was asked for.
 import type { OrganizationKeys } from "../crypto/organization-keys.ts";
 import {
   corrupt,
@@ -14,7 +14,7 @@ import type { ObjectStore } from "../ports/object-store.ts";
 import type { SegmentReference } from "./manifest.ts";
 
 const maxCachedOpeners = 1_000;
-type FrameReference = Pick<SegmentReference, "offset" | "length">;
+type FrameReference = Pick<SegmentReference, "id" | "offset" | "length">;
 
 export class PackReader {
   private readonly store: ObjectStore;
@@ -47,7 +47,8 @@ export class PackReader {
       if (bytes.length !== length) throw corrupt(place, "it is cut short");
       for (const reference of run) {
         const at = reference.offset - offset;
-        frames.push(opener.frame(bytes.subarray(at, at + reference.length), { isFinal: false }));
+        const boundTo = Buffer.from(reference.id, "hex");
+        frames.push(opener.frame(bytes.subarray(at, at + reference.length), { isFinal: false, boundTo }));
       }
     }
     return frames;

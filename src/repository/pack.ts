@@ -73,13 +73,13 @@ export function sealPack(
     [...segments.map((segment) => segment.compressed.length), index.length],
     trailerBytes,
   );
-  for (const { compressed } of segments) sealer.frame(compressed, false);
+  for (const { id, compressed } of segments) sealer.frame(compressed, false, Buffer.from(id, "hex"));
   const { length } = sealer.frame(index, true);
   const trailer = Buffer.alloc(trailerBytes);
   trailer.writeUInt32BE(length);
   sealer.trailer(trailer);
-  const bytes = sealer.finish();
-  return { name: createHash("sha256").update(bytes).digest("hex"), bytes, entries };
+  const { bytes, hash: name } = sealer.finish();
+  return { name, bytes, entries };
 }
 
 /**

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { BackupError } from "../domain/errors.ts";
 import { readLayeredRows } from "./read-layers.ts";
 import type { Manifest, MediaEntry, SegmentReference, TableEntry } from "./manifest.ts";
-import { RowSegmenter } from "./row-segmenter.ts";
+import { RowProof } from "./row-proof.ts";
 import type { OrganizationVault } from "./vault.ts";
 
 /** Segments fetched ahead of the reader, together about so many stored bytes. */
@@ -15,15 +15,13 @@ export async function* readTableRows(
   manifest: Manifest,
   table: TableEntry,
 ): AsyncGenerator<Buffer> {
-  const proof = new RowSegmenter({ seed: vault.cutSeed, keyColumnCount: table.keyColumnCount });
+  const proof = new RowProof();
   const readSegments = (references: readonly SegmentReference[]) => readSegmentsInOrder(vault, manifest, references);
   for await (const raw of readLayeredRows(table, readSegments)) {
     proof.push(raw);
     yield raw;
   }
-  const isWhole = proof.endsWithRow;
-  if (isWhole) proof.end();
-  if (!isWhole || proof.rows !== table.rows || proof.rawBytes !== table.rawBytes || proof.checksum !== table.checksum) {
+  if (!proof.proves(table)) {
     throw new BackupError("RecoverMismatch", `The rows of ${table.table} are not the ones that were backed up.`, {
       table: table.table,
       rows: proof.rows,

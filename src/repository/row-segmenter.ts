@@ -1,7 +1,7 @@
 // Cuts a table's COPY text into segments on row boundaries, where a keyed hash of the row's primary key says so, and sums
 // an order-independent checksum of the rows on the way. Rules: FORMAT.md, "Segments". The bytes are never parsed further.
-import { readFileSync } from "node:fs";
 import { BackupError } from "../domain/errors.ts";
+import { formatChecksum, makeMemory, releaseRowScan, slackBytes, takeRowScan, type RowScan } from "./row-scan.ts";
 
 export interface RawSegment {
   /** Whole rows with their newlines; owns its bytes. */
@@ -22,33 +22,8 @@ export interface SegmenterOptions {
 /** Part of the format: other values cut elsewhere, and nothing stored before would be found again. */
 export const segmentSizes = { targetBytes: 1024 * 1024, minBytes: 256 * 1024, maxBytes: 4 * 1024 * 1024 } as const;
 
-interface RowScan {
-  readonly memory: WebAssembly.Memory;
-  readonly segmentStart: WebAssembly.Global;
-  readonly rowStart: WebAssembly.Global;
-  readonly segmentRows: WebAssembly.Global;
-  readonly checksum: WebAssembly.Global;
-  begin(
-    seed: bigint,
-    keyColumns: number,
-    minBytes: number,
-    maxBytes: number,
-    thresholdPerByte: bigint,
-    certainBytes: number,
-  ): void;
-  rebase(distance: number): void;
-  startSegment(at: number): void;
-  scan(end: number): number;
-}
-
-const module = new WebAssembly.Module(readFileSync(new URL("./row-scan.wasm", import.meta.url)));
-/** Instances hold 10 MiB each; a finished table's is used again. */
-const idle: RowScan[] = [];
-const pageBytes = 65_536;
 /** Postgres itself gives no row of 1 GiB. A chunk may hold the end of one and more; positions stay below 2^31. */
 const maxRowBytes = 1024 * 1024 * 1024;
-/** The scan looks at 16 bytes at a time and may look beyond the end. */
-const slackBytes = 16;
 
 export class RowSegmenter {
   rows = 0;
@@ -60,7 +35,7 @@ export class RowSegmenter {
 
   constructor(options: SegmenterOptions) {
     const { seed, keyColumnCount, targetBytes, minBytes, maxBytes } = { ...segmentSizes, ...options };
-    this.scan = idle.pop() ?? (new WebAssembly.Instance(module).exports as unknown as RowScan);
+    this.scan = takeRowScan();
     const certainBytes = targetBytes - minBytes;
     this.scan.begin(
       BigInt.asIntN(64, seed),
@@ -75,7 +50,7 @@ export class RowSegmenter {
   /** 16 hex digits; complete after end(). */
   get checksum(): string {
     const sum = this.finished ? this.sum : (this.scan.checksum.value as bigint);
-    return BigInt.asUintN(64, sum).toString(16).padStart(16, "0");
+    return formatChecksum(sum);
   }
 
   push(chunk: Uint8Array): RawSegment[] {
@@ -100,7 +75,7 @@ export class RowSegmenter {
     const segments = (this.scan.segmentRows.value as number) > 0 ? [this.take(this.filled)] : [];
     this.sum = this.scan.checksum.value as bigint;
     this.finished = true;
-    if (this.scan.memory.buffer.byteLength <= 160 * pageBytes && idle.length < 8) idle.push(this.scan);
+    releaseRowScan(this.scan);
     return segments;
   }
 
@@ -124,7 +99,6 @@ export class RowSegmenter {
       this.scan.rebase(start);
       this.filled -= start;
     }
-    const short = this.filled + bytes + slackBytes - this.scan.memory.buffer.byteLength;
-    if (short > 0) this.scan.memory.grow(Math.ceil(short / pageBytes) + 16);
+    makeMemory(this.scan, this.filled + bytes + slackBytes);
   }
 }

@@ -33,7 +33,7 @@ function seal(frames: readonly Uint8Array[], clear: Uint8Array = new Uint8Array(
     frames.map((frame) => frame.length),
   );
   for (const [index, frame] of frames.entries()) sealer.frame(frame, index === frames.length - 1);
-  return sealer.finish();
+  return sealer.finish().bytes;
 }
 
 function open(bytes: Buffer, at = place, by = keys): Buffer[] {

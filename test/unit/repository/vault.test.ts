@@ -68,8 +68,8 @@ describe("packs", () => {
     const first = reference(pack, 0);
     const second = reference(pack, 1);
     const cases: [Partial<SegmentReference>, string][] = [
-      [{ id: second.id }, "ObjectForeign"],
-      [{ offset: second.offset }, "ObjectForeign"],
+      [{ id: second.id }, "ObjectCorrupt"],
+      [{ offset: second.offset }, "ObjectCorrupt"],
       [{ rawBytes: 5 }, "ObjectCorrupt"],
       [{ rawBytes: 3 }, "ObjectCorrupt"],
       [{ offset: first.offset + 1 }, "ObjectCorrupt"],
@@ -101,7 +101,7 @@ describe("packs", () => {
     pack.bytes.copy(swapped, a.offset, b.offset, b.offset + b.length);
     pack.bytes.copy(swapped, b.offset, a.offset, a.offset + a.length);
     store.objects.set(packKey("a", pack.name), swapped);
-    expect(await outcomeOf(() => vault.readSegment(pack.name, a))).toBe("ObjectForeign");
+    expect(await outcomeOf(() => vault.readSegment(pack.name, a))).toBe("ObjectCorrupt");
     expect(await outcomeOf(() => vault.readPackIndex(pack.name))).toBe("ObjectCorrupt");
   });
 
