@@ -29,6 +29,8 @@ interface HoldOptions {
 export async function holdSnapshot(options: HoldOptions): Promise<HeldSnapshot> {
   const connection = await openConnection(options.url, options.applicationName);
   try {
+    // Reading the schema takes locks, too: pg_get_expr waits behind an ALTER like everyone else.
+    await connection.client.query(`SET lock_timeout = ${options.lockTimeoutMs}`);
     for (let attempt = 1; attempt <= maxTries; attempt++) {
       const held = await tryHold(connection, options);
       if (held !== null) return held;
@@ -51,10 +53,7 @@ async function tryHold(connection: SourceConnection, options: HoldOptions): Prom
   const closure = options.classify(before);
   const tables = closure.tables.map(({ table }) => quoteTable(table)).join(", ");
   try {
-    await client.query(
-      `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = ${options.lockTimeoutMs}; ` +
-        `LOCK TABLE ${tables} IN ACCESS SHARE MODE; SET LOCAL lock_timeout = 0`,
-    );
+    await client.query(`BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; LOCK TABLE ${tables} IN ACCESS SHARE MODE`);
   } catch (error) {
     if ((error as { code?: string }).code !== undefinedTable) throw error;
     await client.query("ROLLBACK");

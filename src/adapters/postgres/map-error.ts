@@ -61,7 +61,7 @@ export function mapPostgresError(error: unknown, doing: string, importing = fals
       `While ${doing}: the database has no room for another connection or is out of resources.`,
     );
   if (state === "57014") return named("SourceUnreachable", `While ${doing}: the database cancelled the statement.`);
-  if (state === "22P02" || state === "22003")
+  if (state === "22P02" || state === "22003" || state === "22021")
     return named("OrganizationInvalid", "The organization id is not of the type of this database's organization key.");
   if (state === "42P01" || state === "42703")
     return named("SchemaChanging", `While ${doing}: a table or column went away.`);

@@ -42,6 +42,7 @@ export function createPostgresSource({
     async readSchema(schemas) {
       const connection = await openConnection(url, applicationName);
       try {
+        await connection.client.query(`SET lock_timeout = ${lockTimeoutMs}`);
         return await readSchema(connection.client, schemas);
       } finally {
         await connection.close();
@@ -70,9 +71,9 @@ export function createPostgresSource({
     async listOrganizations({ table, key }) {
       const connection = await openConnection(url, applicationName);
       try {
-        const column = quoteIdentifier(key);
+        const column = `t.${quoteIdentifier(key)}`; // without the "t.", the order would be the text's
         const { rows } = await connection.client.query<{ id: string }>(
-          `SELECT ${column}::text AS id FROM ${quoteTable(table)} ORDER BY ${column}`,
+          `SELECT ${column}::text AS id FROM ${quoteTable(table)} AS t ORDER BY ${column}`,
         );
         return rows.map((row) => row.id);
       } catch (error) {
