@@ -16,7 +16,8 @@ import type { OrganizationKeys } from "../crypto/organization-keys.ts";
 import { BackupError } from "../domain/errors.ts";
 import { compressSegment, decompressSegment } from "./compression.ts";
 import { limits } from "./limits.ts";
-import { formatVersion, knownFeatures, manifestSchema, type Manifest } from "./manifest.ts";
+import { formatVersion, knownFeatures, manifestSchema, rowLayersFeature, type Manifest } from "./manifest.ts";
+import { usesLayers } from "./read-layers.ts";
 import { parseJson, parseSealedJson } from "./sealed-json.ts";
 
 const countSchema = z.number().int().nonnegative();
@@ -98,6 +99,8 @@ export async function openManifest(keys: OrganizationKeys, place: ObjectPlace, b
   refuseUnknown(place, json);
   const parsed = manifestSchema.safeParse(json);
   if (!parsed.success) throw corrupt(place, "its content is not of the stated format");
+  if (usesLayers(parsed.data.tables) && !parsed.data.features.includes(rowLayersFeature))
+    throw corrupt(place, "it uses a feature that it does not name");
   const { key: _key, sizeBytes: _sizeBytes, ...stated } = header;
   if (!isDeepStrictEqual(stated, headerOf(parsed.data, header.jsonBytes)))
     throw corrupt(place, "its clear header and its content differ");

@@ -4,7 +4,7 @@ import type { MemoryStore } from "../../src/adapters/object-store/memory.ts";
 import type { ErrorCode } from "../../src/domain/errors.ts";
 import { headerBytes } from "../../src/crypto/sealed-object.ts";
 import { decodeOrganization } from "../../src/repository/names.ts";
-import type { Manifest } from "../../src/repository/manifest.ts";
+import { tableSegments, type Manifest } from "../../src/repository/manifest.ts";
 import { openRepository, type Repository } from "../../src/repository/repository.ts";
 import { verifyContent } from "../../src/repository/verify-content.ts";
 import { verifyIntegrity } from "../../src/repository/verify-integrity.ts";
@@ -94,10 +94,7 @@ export function isRead(manifest: Manifest, target: Target, at: number): boolean 
   const pack = manifest.packs.findIndex((each) => each.name === name);
   if (pack === -1) return false;
   if (at < headerBytes) return true;
-  const references = [
-    ...manifest.tables.flatMap((table) => table.segments),
-    ...manifest.media.files.flatMap((file) => file.parts),
-  ];
+  const references = [...manifest.tables.flatMap(tableSegments), ...manifest.media.files.flatMap((file) => file.parts)];
   return references.some((each) => each.pack === pack && at >= each.offset && at < each.offset + each.length);
 }
 

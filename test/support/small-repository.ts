@@ -1,11 +1,13 @@
-// A small repository without any database: two organizations, three backups, rows with everything that COPY text escapes,
-// files of several parts, segments shared between backups. Small enough that a test can flip every bit of it.
+// A small repository without any database: two organizations, four backups, rows with everything that COPY text escapes,
+// files of several parts, segments shared between backups, one table in layers. Small enough that a test can flip every bit of it.
 import { createHash } from "node:crypto";
 import type { SchemaDescription } from "../../src/domain/schema.ts";
 import type { ObjectStore } from "../../src/ports/object-store.ts";
 import { compressSegment } from "../../src/repository/compression.ts";
 import {
   formatVersion,
+  rowLayersFeature,
+  tableSegments,
   type Manifest,
   type MediaEntry,
   type SegmentReference,
@@ -25,8 +27,16 @@ export const smallKey = Buffer.alloc(32, 7).toString("base64");
 const segmentBytes = { targetBytes: 400, minBytes: 100, maxBytes: 800 };
 const partBytes = 300;
 
+interface PlainTable {
+  readonly keyColumnCount: number;
+  readonly columns: readonly string[];
+  /** As a reader gives them: of a layered table the layer's rows come first. */
+  readonly rows: string;
+  readonly layered?: { readonly below: string; readonly rows: string; readonly removed: string };
+}
+
 export interface PlainContent {
-  readonly tables: Readonly<Record<string, { keyColumnCount: number; columns: readonly string[]; rows: string }>>;
+  readonly tables: Readonly<Record<string, PlainTable>>;
   readonly files: Readonly<Record<string, Buffer>>;
   readonly missing?: readonly string[];
 }
@@ -47,6 +57,17 @@ const tables = (count: number, note: string): PlainContent["tables"] => ({
   "public.menus": { keyColumnCount: 2, columns: ["id", "day"], rows: "" },
   'odd."Ta ble"': { keyColumnCount: 0, columns: ["only"], rows: "\n\n\\N\nlast\n" },
 });
+/** Guest 1 changed, guest 2 was removed, guest 99 is new; the rest is as in the backup before. */
+function layeredTables(): PlainContent["tables"] {
+  const before = tables(19, "first");
+  const below = guests(19, "first");
+  const lines = below.split("\n");
+  const keys = lines.map((line) => line.split("\t")[0] ?? "");
+  const rows = `${keys[1]}\tchanged\t\\N\tlayer\nffff\tnew\t\\N\tlayer\n`;
+  const kept = lines.filter((_, index) => index !== 1 && index !== 2).join("\n");
+  const layered = { below, rows, removed: `${keys[2]}\nnever there\n` };
+  return { ...before, "public.guests": { ...(before["public.guests"] as PlainTable), rows: rows + kept, layered } };
+}
 const noise = (seed: string, bytes: number): Buffer => {
   const pieces: Buffer[] = [];
   for (let at = 0; at < bytes; at += 32) pieces.push(createHash("sha256").update(`${seed} ${at}`).digest());
@@ -65,6 +86,7 @@ export async function makeSmallRepository(store: ObjectStore, keyText = smallKey
       firstOrganization,
       { tables: tables(19, "first"), files: { "photos/a.jpg": photo }, missing: ["photos/gone.jpg"] },
     ],
+    [firstOrganization, { tables: layeredTables(), files: { "photos/a.jpg": photo } }],
     [secondOrganization, { tables: tables(6, "second"), files: { "../ü.jpg": noise("other", 100) } }],
   ];
   const backups: { organizationId: string; sequence: number; content: PlainContent }[] = [];
@@ -80,7 +102,7 @@ export async function writeBackup(vault: OrganizationVault, content: PlainConten
   const latest = await vault.latestManifest();
   const packs = [...(latest?.manifest.packs ?? [])];
   const known = new Map<string, SegmentReference>();
-  for (const entry of latest?.manifest.tables ?? []) for (const each of entry.segments) known.set(each.id, each);
+  for (const entry of latest?.manifest.tables ?? []) for (const each of tableSegments(entry)) known.set(each.id, each);
   for (const entry of latest?.manifest.media.files ?? []) for (const each of entry.parts) known.set(each.id, each);
   let pending: CompressedSegment[] = [];
   const flush = async (): Promise<void> => {
@@ -102,11 +124,16 @@ export async function writeBackup(vault: OrganizationVault, content: PlainConten
   const located = (segmentIds: readonly string[]): SegmentReference[] =>
     segmentIds.map((id) => known.get(id) as SegmentReference);
 
-  const entries: (Omit<TableEntry, "segments"> & { ids: string[] })[] = [];
-  for (const [table, { rows, keyColumnCount, columns }] of Object.entries(content.tables)) {
-    const segmenter = new RowSegmenter({ seed: vault.cutSeed, keyColumnCount, ...segmentBytes });
-    const segments = [...segmenter.push(Buffer.from(rows)), ...segmenter.end()];
+  const entries: (Omit<TableEntry, "segments" | "layers"> & { ids: string[]; layerIds: string[][] })[] = [];
+  for (const [table, { rows, keyColumnCount, columns, layered }] of Object.entries(content.tables)) {
+    const cut = (text: string) => {
+      const segmenter = new RowSegmenter({ seed: vault.cutSeed, keyColumnCount, ...segmentBytes });
+      return { segments: [...segmenter.push(Buffer.from(text)), ...segmenter.end()], segmenter };
+    };
+    const { segments: whole, segmenter } = cut(rows);
     const { checksum, rawBytes } = segmenter;
+    const segments = layered === undefined ? whole : cut(layered.below).segments;
+    const changes = layered === undefined ? [] : [cut(layered.rows).segments, cut(layered.removed).segments];
     entries.push({
       table,
       dataSet: "core",
@@ -117,6 +144,7 @@ export async function writeBackup(vault: OrganizationVault, content: PlainConten
       checksum,
       backupsSinceRead: 0,
       ids: ids("rows", segments),
+      layerIds: changes.map((each) => ids("rows", each)),
     });
   }
   await flush();
@@ -135,13 +163,14 @@ export async function writeBackup(vault: OrganizationVault, content: PlainConten
     });
   }
   await flush();
-  const used = new Set([...entries, ...files].flatMap((entry) => located(entry.ids).map((each) => each.pack)));
+  const all = [...entries.flatMap((entry) => [entry.ids, ...entry.layerIds]), ...files.map((file) => file.ids)];
+  const used = new Set(all.flatMap((segmentIds) => located(segmentIds).map((each) => each.pack)));
   const kept = [...used].sort((a, b) => a - b);
   const moved = (segmentIds: readonly string[]): SegmentReference[] =>
     located(segmentIds).map((each) => ({ ...each, pack: kept.indexOf(each.pack) }));
   const manifest: Manifest = {
     formatVersion,
-    features: [],
+    features: entries.some((entry) => entry.layerIds.length > 0) ? [rowLayersFeature] : [],
     organizationId: vault.organizationId,
     backupId: `00000000-0000-4000-8000-${String(number).padStart(12, "0")}`,
     sequence: (latest?.manifest.sequence ?? 0) + 1,
@@ -163,7 +192,11 @@ export async function writeBackup(vault: OrganizationVault, content: PlainConten
     schemaFingerprint: "0".repeat(64),
     schema: emptySchema,
     classifications: [],
-    tables: entries.map(({ ids: segmentIds, ...entry }) => ({ ...entry, segments: moved(segmentIds) })),
+    tables: entries.map(({ ids: segmentIds, layerIds: [rows, removed], ...entry }) => ({
+      ...entry,
+      segments: moved(segmentIds),
+      ...(rows === undefined ? {} : { layers: [{ rows: moved(rows), removed: moved(removed ?? []) }] }),
+    })),
     media: {
       files: files.map(({ ids: segmentIds, ...entry }) => ({ ...entry, parts: moved(segmentIds) })),
       missing: (content.missing ?? []).map((path) => ({ path, table: "public.guests" })),

@@ -135,10 +135,10 @@ describe("manifests", () => {
     const { repository } = await makeSmallRepository(createMemoryStore());
     const first = await repository.openVault(firstOrganization);
     const { manifest } = await first.readManifest(2);
-    const sealed = first.sealManifest({ ...manifest, sequence: 3 });
+    const sealed = first.sealManifest({ ...manifest, sequence: 4 });
     expect(await outcomeOf(() => first.storeManifest(sealed))).toBe("done");
     expect(await outcomeOf(() => first.storeManifest(sealed))).toBe("done");
-    expect(await outcomeOf(() => first.storeManifest(first.sealManifest({ ...manifest, sequence: 3 })))).toBe(
+    expect(await outcomeOf(() => first.storeManifest(first.sealManifest({ ...manifest, sequence: 4 })))).toBe(
       "SequenceTaken",
     );
   });
@@ -148,7 +148,7 @@ describe("manifests", () => {
     const faulty = withFaults(repository.store);
     const first = await (await createOrOpenRepository(faulty, smallKey)).openVault(firstOrganization);
     const { manifest } = await first.readManifest(2);
-    const sealed = first.sealManifest({ ...manifest, sequence: 3 });
+    const sealed = first.sealManifest({ ...manifest, sequence: 4 });
     faulty.faults = [{ call: faulty.calls.length + 1, when: "after", code: "StorageUnreachable" }];
     expect(await outcomeOf(() => first.storeManifest(sealed))).toBe("StorageUnreachable");
     expect(await outcomeOf(() => first.storeManifest(sealed))).toBe("done");
@@ -163,9 +163,9 @@ describe("manifests", () => {
       path: createHash("sha512").update(String(index)).digest("base64"),
       table: "public.photos",
     }));
-    const large: Manifest = { ...manifest, sequence: 3, media: { ...manifest.media, missing } };
+    const large: Manifest = { ...manifest, sequence: 4, media: { ...manifest.media, missing } };
     await first.storeManifest(first.sealManifest(large));
-    const read = await first.readManifest(3);
+    const read = await first.readManifest(4);
     expect(read.sizeBytes).toBeGreaterThan(1.2 * 1024 * 1024);
     expect(JSON.stringify(read.manifest)).toBe(JSON.stringify(large));
   });
