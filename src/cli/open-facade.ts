@@ -29,7 +29,7 @@ export async function openFacade(session: Session, place: { port: number; host: 
   const sessions = openBoundSessions({ url: config.facade.databaseUrl ?? session.controlUrl, bindingKey });
   closers.push(() => sessions.close());
   const limits = await openRateLimits(session, closers);
-  if (config.facade.ipHashSalt === null)
+  if (config.facade.ipHashSalt === null && config.sourceUrl !== null)
     output.say("IP_HASH_SALT is not set: addresses in the audit log can't be compared across restarts");
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime, level: "info" }, pino.destination(2));
   const facade = await startFacade({
