@@ -13,7 +13,7 @@ export async function findUnknownCommands(path: string, text: string): Promise<s
   for (const code of codeOf(text)) {
     for (const [, name = ""] of code.matchAll(/\bnpm run ([\w:-]+)/g))
       if (!Object.hasOwn(manifest.scripts, name)) problems.push(`${path}: there is no npm script ${name}`);
-    for (const [, words = ""] of code.matchAll(/\bwedsync-backup((?: +[^\s|&;>`]+)+)/g)) {
+    for (const [, words = ""] of code.matchAll(/\bwedsync-backup((?: +[^\s|&;>`)]+)+)/g)) {
       const problem = findProblem(words.trim().split(/ +/));
       if (problem !== null) problems.push(`${path}: \`wedsync-backup${words}\`: ${problem}`);
     }
