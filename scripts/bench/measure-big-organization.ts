@@ -117,7 +117,14 @@ async function prove(
   organizationId: string,
   note: (name: string, figure: number) => void,
 ): Promise<void> {
-  const unset = { region: null, endpoint: null, accessKeyId: null, secretAccessKey: null };
+  const unset = {
+    region: null,
+    endpoint: null,
+    accessKeyId: null,
+    secretAccessKey: null,
+    sessionToken: null,
+    serverSideEncryption: null,
+  };
   const store = await openObjectStore({ provider: "filesystem", bucket: product.bucket, ...unset });
   const vault = await (await openRepository(store, product.encryptionKey)).openVault(organizationId);
   let startedMs = performance.now();

@@ -16,8 +16,9 @@ export async function runVerificationKey(session: Session, options: { organizati
   return 0;
 }
 
-export async function runRotateKey(session: Session, newKey: string | undefined): Promise<number> {
-  if (newKey === undefined)
+export async function runRotateKey(session: Session): Promise<number> {
+  const newKey = session.config.newEncryptionKey;
+  if (newKey === null)
     throw usage("Set BACKUP_NEW_ENCRYPTION_KEY to the new key; BACKUP_ENCRYPTION_KEY stays the present one.");
   const { organizations } = await (await session.repository()).rotateRootKey(newKey);
   session.output.result(

@@ -181,7 +181,7 @@ program
   .addOption(new Option("--level <level>").choices(["integrity", "content"]).default("integrity"))
   .action(
     run((session, backup: string | undefined, options: { organization?: string; level: "integrity" | "content" }) =>
-      runVerify(session, backup, { ...options, verificationKey: environment["BACKUP_VERIFICATION_KEY"] }),
+      runVerify(session, backup, options),
     ),
   );
 program
@@ -195,10 +195,7 @@ program
   )
   .action(
     run((session, backup: string, options: { organization?: string; to?: string; toDatabase?: string }) =>
-      runRecover(session, backup, {
-        ...options,
-        toDatabase: options.toDatabase ?? environment["RECOVER_DATABASE_URL"],
-      }),
+      runRecover(session, backup, options),
     ),
   );
 const audit = program.command("audit").description("the audit log");
@@ -215,7 +212,7 @@ keys
 keys
   .command("rotate")
   .description("wrap all organization keys by BACKUP_NEW_ENCRYPTION_KEY")
-  .action(run((session) => runRotateKey(session, environment["BACKUP_NEW_ENCRYPTION_KEY"])));
+  .action(run((session) => runRotateKey(session)));
 keys
   .command("verification")
   .description("print an organization's verification key: it proves, and can't read")

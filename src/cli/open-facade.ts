@@ -16,7 +16,7 @@ const organizationsAgeMs = 10_000;
 export async function openFacade(session: Session, place: { port: number; host: string }): Promise<RunningFacade> {
   const { config, output } = session;
   const closers: (() => Promise<unknown>)[] = [];
-  const secret = await findAuthSecret(config);
+  const secret = await findAuthSecret(config, (line) => output.say(line));
   const authenticate = createAuthenticator({ ...config.facade.auth, secret });
   const [client, control, store, source, catalogue] = [
     await session.client(),

@@ -12,7 +12,8 @@ interface RecoverOptions {
 }
 
 export async function runRecover(session: Session, backup: string, options: RecoverOptions): Promise<number> {
-  const { organization, to, toDatabase } = options;
+  const { organization, to } = options;
+  const toDatabase = options.toDatabase ?? session.config.recoverDatabaseUrl ?? undefined;
   if (to === undefined && toDatabase === undefined)
     throw usage("Say where to: --to FOLDER, or --to-database URL (or RECOVER_DATABASE_URL in the environment).");
   const startedMs = performance.now();

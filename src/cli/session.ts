@@ -112,9 +112,13 @@ export class Session {
   /** `create`: an empty bucket becomes a repository; else it must be one. */
   repository(options: { create: boolean } = { create: false }): Promise<Repository> {
     return this.once("repository", async () => {
-      const [store, key] = await Promise.all([this.store(), findEncryptionKey(this.config)]);
+      const [store, key] = await Promise.all([this.store(), this.encryptionKey()]);
       return await (options.create ? createOrOpenRepository(store, key) : openRepository(store, key));
     });
+  }
+
+  private encryptionKey(): Promise<string> {
+    return findEncryptionKey(this.config, (line) => this.output.say(line));
   }
 
   catalogue(): Promise<Catalogue> {
@@ -150,12 +154,11 @@ export class Session {
 
   /** For the restore's row: a worker elsewhere must find the URL, and nobody else. */
   async sealTarget(url: string): Promise<string> {
-    return await sealText(await findEncryptionKey(this.config), restoreTargetPurpose, url);
+    return await sealText(await this.encryptionKey(), restoreTargetPurpose, url);
   }
 
   private async targetUrl(targetSealed: string | null): Promise<string> {
-    if (targetSealed !== null)
-      return await openText(await findEncryptionKey(this.config), restoreTargetPurpose, targetSealed);
+    if (targetSealed !== null) return await openText(await this.encryptionKey(), restoreTargetPurpose, targetSealed);
     await this.servers();
     return this.sourceUrl;
   }

@@ -2,7 +2,6 @@
 // configured, tokens come from there.
 import { SignJWT } from "jose";
 import { findAuthSecret } from "../config/auth-secret.ts";
-import type { Config } from "../config/config.ts";
 import { isRole } from "../domain/authorization.ts";
 import { BackupError } from "../domain/errors.ts";
 import { usage } from "./output.ts";
@@ -22,7 +21,7 @@ export async function runToken(session: Session, options: TokenOptions): Promise
   if (!Number.isFinite(hours) || hours <= 0 || hours > maxHours)
     throw usage(`--hours must be above 0 and at most ${maxHours}.`);
   const expiresAt = new Date(Date.now() + hours * 3_600_000);
-  const token = await makeToken(session.config, { ...options, organization: options.organization ?? null, expiresAt });
+  const token = await makeToken(session, { ...options, organization: options.organization ?? null, expiresAt });
   session.output.result(
     { token, role: options.role, organizationId: options.organization ?? null, expiresAt: expiresAt.toISOString() },
     () => token,
@@ -32,14 +31,14 @@ export async function runToken(session: Session, options: TokenOptions): Promise
 
 /** @throws UsageInvalid, ConfigurationInvalid */
 export async function makeToken(
-  config: Config,
+  { config, output }: Session,
   asked: { role: string; organization: string | null; subject: string; expiresAt: Date },
 ): Promise<string> {
   const { auth } = config.facade;
   if (!isRole(asked.role)) throw usage("--role must be viewer, operator, admin, owner or platform.");
   if ((asked.role === "platform") !== (asked.organization === null))
     throw usage("Say --organization ID for every role but platform, which has none.");
-  const secret = await findAuthSecret(config);
+  const secret = await findAuthSecret(config, (line) => output.say(line));
   if (secret === null)
     throw new BackupError("ConfigurationInvalid", "Tokens come from your issuer (BACKUP_AUTH_JWKS_URL is set).");
   // The issuer's name for the role, where names are mapped.

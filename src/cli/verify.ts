@@ -9,8 +9,6 @@ import type { Session } from "./session.ts";
 interface VerifyOptions {
   readonly organization?: string;
   readonly level: "integrity" | "content";
-  /** From BACKUP_VERIFICATION_KEY; never an argument, because arguments can be read by other users. */
-  readonly verificationKey?: string;
 }
 
 interface Verified {
@@ -31,11 +29,12 @@ export async function runVerify(session: Session, backup: string | undefined, op
 }
 
 async function proveIntegrity(session: Session, options: VerifyOptions): Promise<Verified[]> {
-  const { verificationKey, organization } = options;
-  if (verificationKey !== undefined && organization === undefined)
+  const { organization } = options;
+  const { verificationKey } = session.config; // never an argument: arguments can be read by other users
+  if (verificationKey !== null && organization === undefined)
     throw usage("A verification key is one organization's: say --organization ID.");
   const keys: [string, string][] = [];
-  if (verificationKey !== undefined && organization !== undefined) {
+  if (verificationKey !== null && organization !== undefined) {
     keys.push([organization, verificationKey]);
   } else {
     const repository = await session.repository();

@@ -7,7 +7,12 @@ export interface TemporalAddress {
   readonly namespace: string;
   readonly apiKey: string | null;
   /** null: no TLS. Certificates are PEM texts; without them the server's certificate is checked and no client's is sent. */
-  readonly tls: { readonly certificate?: string; readonly privateKey?: string; readonly serverName?: string } | null;
+  readonly tls: {
+    readonly certificate?: string;
+    readonly privateKey?: string;
+    readonly authority?: string;
+    readonly serverName?: string;
+  } | null;
 }
 
 export interface ConnectedClient {
@@ -28,6 +33,7 @@ export function connectionOptions({ address, apiKey, tls }: TemporalAddress) {
       : {
           tls: {
             ...(clientCertPair && { clientCertPair }),
+            ...(tls.authority && { serverRootCACertificate: Buffer.from(tls.authority) }),
             ...(tls.serverName && { serverNameOverride: tls.serverName }),
           },
         }),

@@ -36,6 +36,7 @@ export const errorTable = {
   StorageAccessDenied: kind(false, 502, 1, "The object store refused the credentials or the permission."),
   StorageReadOnly: kind(false, 502, 1, "The object store can be read, but not written."),
   StorageFull: kind(true, 507, 75, "The object store has no room left."),
+  StorageRejected: kind(false, 502, 1, "The object store does not take a request that should be valid."),
   StorageBucketMissing: kind(false, 502, 1, "The bucket or folder does not exist."),
   ObjectExists: kind(false, 409, 1, "A create-only write found an object of that name."),
   ObjectMissing: kind(false, 404, 3, "An object that should be there is not."),

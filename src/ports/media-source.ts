@@ -13,7 +13,7 @@ export interface MediaSource {
   readonly description: string;
   /** Null when there is no such file. Paths that leave the source's root are treated as missing. */
   stat(path: string): Promise<MediaFile | null>;
-  /** Bytes of one part. @throws ObjectMissing when the file is gone or shorter, MediaUnreachable, MediaAccessDenied. */
+  /** Bytes of one part. @throws MediaUnreachable, also when the file is gone or shorter; MediaAccessDenied. */
   read(path: string, range: { readonly offset: number; readonly length: number }): Promise<Buffer>;
   close(): Promise<void>;
 }

@@ -20,12 +20,16 @@ export interface ObjectStore {
    * Creates an object, atomically: readers see all of it or nothing. Large bodies go up in parts.
    * The adapter sends a checksum that the store verifies.
    * @throws ObjectExists when the key is taken (and writes nothing), StorageFull, StorageReadOnly, StorageAccessDenied,
-   *   StorageUnreachable, ChecksumMismatch. After StorageUnreachable the object may or may not exist: callers that retry
-   *   treat ObjectExists as done only after comparing the content.
+   *   StorageBucketMissing, StorageRejected, StorageUnreachable, ChecksumMismatch; the signal's reason when it is aborted.
+   *   After StorageUnreachable or an abort the object may or may not exist, whole: callers that retry treat ObjectExists
+   *   as done only after comparing the content.
    */
   create(key: string, body: Uint8Array, options?: { readonly signal?: AbortSignal }): Promise<void>;
 
-  /** The whole object, checked against the store's checksum. @throws ObjectMissing, ChecksumMismatch, … */
+  /**
+   * The whole object, checked against the store's checksum where it keeps one; or a range, cut short at the object's end.
+   * @throws ObjectMissing, ChecksumMismatch, …
+   */
   read(key: string, options?: { readonly range?: ByteRange; readonly signal?: AbortSignal }): Promise<Buffer>;
 
   /** Null when there is no such object. */

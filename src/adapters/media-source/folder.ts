@@ -1,70 +1,89 @@
-// Media in a folder. Paths come from rows, so they are hostile until shown otherwise: what resolves outside the folder,
-// also by a symbolic link, is treated as missing.
+// Media in a folder. What resolves outside the folder, also by a symbolic link, is treated as missing.
+import { constants } from "node:fs";
 import { open, realpath, stat } from "node:fs/promises";
-import { join, resolve, sep } from "node:path";
+import { join, sep } from "node:path";
 import { BackupError } from "../../domain/errors.ts";
 import type { MediaSource } from "../../ports/media-source.ts";
+import { relativeMediaPath } from "./media-path.ts";
+
+const missing = new Set(["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"]);
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? "unknown";
 
 export function createFolderMediaSource(rootDir: string): MediaSource {
   const description = `folder ${rootDir}`;
-  const root = realpath(rootDir).catch(() => {
-    throw new BackupError(
-      "MediaAccessDenied",
-      `The media folder ${rootDir} does not exist or can't be read. Check BACKUP_MEDIA_URL.`,
-    );
-  });
-  root.catch(() => {}); // thrown again at the first use
+  /** Looked up each time: it may be mounted after the worker's start. */
+  async function findRoot(): Promise<string> {
+    return await realpath(rootDir).catch((error: unknown) => {
+      throw new BackupError(
+        "MediaAccessDenied",
+        `The media ${description} does not exist or can't be read (${codeOf(error)}). Check BACKUP_MEDIA_URL.`,
+        {},
+        { cause: error },
+      );
+    });
+  }
   async function find(path: string): Promise<string | null> {
-    const base = await root;
-    // eslint-disable-next-line no-control-regex -- control characters are what is looked for
-    if (path === "" || /[\u0000-\u001f]/.test(path)) return null;
-    const asked = resolve(join(base, path));
-    if (!asked.startsWith(base + sep)) return null;
+    const root = await findRoot();
+    const relative = relativeMediaPath(path);
+    if (relative === null) return null;
     try {
-      const real = await realpath(asked);
-      return real.startsWith(base + sep) ? real : null;
+      const real = await realpath(join(root, relative));
+      return real.startsWith(root === sep ? root : root + sep) ? real : null;
     } catch (error) {
-      if (["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"].includes((error as NodeJS.ErrnoException).code ?? ""))
-        return null;
-      throw denied(error);
+      if (missing.has(codeOf(error))) return null;
+      throw failed(error);
     }
   }
-  const denied = (error: unknown): BackupError => {
-    const { code } = error as NodeJS.ErrnoException;
+  /** Without the file's name: it can be personal, and errors reach the workflow's history. */
+  const failed = (error: unknown): BackupError => {
+    if (error instanceof BackupError) return error;
+    const code = codeOf(error);
     return code === "EACCES" || code === "EPERM"
-      ? new BackupError("MediaAccessDenied", `${description}: a file can't be read (${code}).`, {}, { cause: error })
-      : new BackupError(
-          "MediaUnreachable",
-          `${description}: reading failed (${code ?? "unknown"}).`,
+      ? new BackupError(
+          "MediaAccessDenied",
+          `A file in the media ${description} can't be read (${code}). Give this user the right to read all of it.`,
           {},
           { cause: error },
-        );
+        )
+      : new BackupError("MediaUnreachable", `Reading the media ${description} failed (${code}).`, {}, { cause: error });
   };
+  const gone = (): BackupError =>
+    new BackupError("MediaUnreachable", "A file went away or became shorter while it was read.");
+
   return {
     description,
     async stat(path) {
       const real = await find(path);
       if (real === null) return null;
-      const { size, mtimeNs, ctimeNs, ino, mtime, isFile } = await statFile(real);
-      if (!isFile) return null;
-      return { path, sizeBytes: size, modifiedAt: mtime.toISOString(), versionTag: `${ino}-${mtimeNs}-${ctimeNs}` };
+      try {
+        const { size, mtimeNs, ctimeNs, ino, mtime, isFile } = await statFile(real);
+        if (!isFile) return null;
+        return { path, sizeBytes: size, modifiedAt: mtime.toISOString(), versionTag: `${ino}-${mtimeNs}-${ctimeNs}` };
+      } catch (error) {
+        if (missing.has(codeOf(error))) return null;
+        throw failed(error);
+      }
     },
     async read(path, { offset, length }) {
       const real = await find(path);
-      if (real === null) throw new BackupError("MediaUnreachable", "A file went away while it was read.");
-      const buffer = Buffer.allocUnsafeSlow(length);
+      if (real === null) throw gone();
       try {
-        const file = await open(real, "r");
+        // The path is resolved; a link that took its place meanwhile is not followed.
+        const file = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW);
         try {
-          const { bytesRead } = await file.read(buffer, 0, length, offset);
-          if (bytesRead < length) throw new BackupError("MediaUnreachable", "A file became shorter while it was read.");
+          const buffer = Buffer.allocUnsafeSlow(length);
+          for (let filled = 0; filled < length;) {
+            const { bytesRead } = await file.read(buffer, filled, length - filled, offset + filled);
+            if (bytesRead === 0) throw gone();
+            filled += bytesRead;
+          }
+          return buffer;
         } finally {
           await file.close();
         }
       } catch (error) {
-        throw error instanceof BackupError ? error : denied(error);
+        throw missing.has(codeOf(error)) ? gone() : failed(error);
       }
-      return buffer;
     },
     async close() {},
   };

@@ -1,13 +1,11 @@
 // Chooses the adapter by BACKUP_MEDIA_URL: a folder, file://…, or s3://bucket/prefix.
 import { fileURLToPath } from "node:url";
 import type { MediaSource } from "../../ports/media-source.ts";
-import { createBucketMediaSource, type BucketMediaOptions } from "./bucket.ts";
+import type { S3Access } from "../object-store/s3-client.ts";
+import { createBucketMediaSource } from "./bucket.ts";
 import { createFolderMediaSource } from "./folder.ts";
 
-export async function openMediaSource(
-  url: string | null,
-  s3: Omit<BucketMediaOptions, "bucket" | "prefix">,
-): Promise<MediaSource> {
+export async function openMediaSource(url: string | null, s3: S3Access): Promise<MediaSource> {
   if (url === null) return noMedia;
   if (url.startsWith("s3://")) {
     const { hostname, pathname } = new URL(url);

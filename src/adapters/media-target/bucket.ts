@@ -2,7 +2,7 @@
 import { BackupError } from "../../domain/errors.ts";
 import type { MediaTarget } from "../../ports/media-target.ts";
 import type { BucketMediaOptions } from "../media-source/bucket.ts";
-import { mapS3Error } from "../object-store/s3.ts";
+import { s3ErrorCode } from "../object-store/s3-errors.ts";
 
 /** S3 refuses smaller parts, but for the last one. */
 const partBytes = 8 * 1024 * 1024;
@@ -29,7 +29,7 @@ export async function createBucketMediaTarget(options: BucketMediaOptions): Prom
   };
   const failed = (error: unknown): BackupError => {
     if (error instanceof BackupError) return error;
-    const { code } = mapS3Error(error, description, "a media file");
+    const code = s3ErrorCode(error);
     return new BackupError(
       code === "StorageAccessDenied" ? "MediaAccessDenied" : "MediaUnreachable",
       `${description}: writing failed (${code}).`,

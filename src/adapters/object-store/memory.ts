@@ -1,7 +1,7 @@
 // Objects in memory, for tests of what lies above the store.
 import { BackupError } from "../../domain/errors.ts";
 import type { ObjectStore } from "../../ports/object-store.ts";
-import { checkKey } from "./check-key.ts";
+import { checkKey, checkPrefix, checkRange } from "./check-key.ts";
 
 export interface MemoryStore extends ObjectStore {
   /** The stored bytes themselves, for tests that damage them. */
@@ -20,8 +20,10 @@ export function createMemoryStore(): MemoryStore {
       if (objects.has(key)) throw new BackupError("ObjectExists", `memory: ${key} exists`, { object: key });
       objects.set(key, Buffer.from(body));
     },
-    async read(key, { range } = {}) {
+    async read(key, { range, signal } = {}) {
       checkKey(key);
+      if (range !== undefined) checkRange(range);
+      signal?.throwIfAborted();
       const bytes = objects.get(key);
       if (bytes === undefined) throw new BackupError("ObjectMissing", `memory: ${key} is not there`, { object: key });
       return Buffer.from(range === undefined ? bytes : bytes.subarray(range.offset, range.offset + range.length));
@@ -32,11 +34,14 @@ export function createMemoryStore(): MemoryStore {
       return bytes === undefined ? null : { key, sizeBytes: bytes.length, modifiedAt };
     },
     async *list(prefix) {
+      checkPrefix(prefix);
       for (const key of [...objects.keys()].sort()) {
-        if (key.startsWith(prefix)) yield { key, sizeBytes: objects.get(key)?.length ?? 0, modifiedAt };
+        const bytes = objects.get(key);
+        if (bytes !== undefined && key.startsWith(prefix)) yield { key, sizeBytes: bytes.length, modifiedAt };
       }
     },
     async delete(keys) {
+      for (const key of keys) checkKey(key);
       for (const key of keys) objects.delete(key);
     },
     async close() {},

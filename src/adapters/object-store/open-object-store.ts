@@ -2,6 +2,7 @@
 import { BackupError } from "../../domain/errors.ts";
 import type { ObjectStore } from "../../ports/object-store.ts";
 import { createFilesystemStore } from "./filesystem.ts";
+import { sweepDrafts } from "./filesystem-drafts.ts";
 import { createS3Store } from "./s3.ts";
 
 export interface StorageSettings {
@@ -12,11 +13,14 @@ export interface StorageSettings {
   readonly endpoint: string | null;
   readonly accessKeyId: string | null;
   readonly secretAccessKey: string | null;
+  readonly sessionToken: string | null;
+  readonly serverSideEncryption: "AES256" | "aws:kms" | null;
 }
 
 export async function openObjectStore(settings: StorageSettings): Promise<ObjectStore> {
   switch (settings.provider) {
     case "filesystem":
+      await sweepDrafts(settings.bucket); // what a killed process left half written
       return createFilesystemStore({ rootDir: settings.bucket });
     case "aws":
       return await createS3Store(settings);
