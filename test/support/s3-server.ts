@@ -21,7 +21,12 @@ export interface S3Server {
   stop(): Promise<void>;
 }
 
-export async function startS3Server(folder: string, cacheDir: string, say: (line: string) => void): Promise<S3Server> {
+export async function startS3Server(
+  folder: string,
+  cacheDir: string,
+  say: (line: string) => void,
+  options: readonly string[] = [],
+): Promise<S3Server> {
   const path = (await findCachedProgram(cacheDir, program)) ?? (await buildProgram(cacheDir, program, say));
   if (path === null) throw new Error("versitygw could not be built: install Go");
   const root = join(folder, "objects");
@@ -29,10 +34,15 @@ export async function startS3Server(folder: string, cacheDir: string, say: (line
   const accessKeyId = `test${randomBytes(6).toString("hex")}`;
   const secretAccessKey = randomBytes(20).toString("hex");
   const port = await findFreePort();
-  const server = await startChildServer("versitygw", path, ["--port", `127.0.0.1:${port}`, "--quiet", "posix", root], {
-    env: { ROOT_ACCESS_KEY: accessKeyId, ROOT_SECRET_KEY: secretAccessKey, HOME: folder },
-    cwd: folder,
-  });
+  const server = await startChildServer(
+    "versitygw",
+    path,
+    [...options, "--port", `127.0.0.1:${port}`, "--quiet", "posix", root],
+    {
+      env: { ROOT_ACCESS_KEY: accessKeyId, ROOT_SECRET_KEY: secretAccessKey, HOME: folder },
+      cwd: folder,
+    },
+  );
   await waitUntilReady("versitygw", server, 20_000, () => accepts(port));
   return { endpoint: `http://127.0.0.1:${port}`, accessKeyId, secretAccessKey, stop: () => server.stop() };
 }

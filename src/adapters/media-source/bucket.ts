@@ -2,7 +2,7 @@
 import { BackupError } from "../../domain/errors.ts";
 import type { MediaSource } from "../../ports/media-source.ts";
 import { openS3, type S3Access } from "../object-store/s3-client.ts";
-import { mapS3Error, s3ErrorCode } from "../object-store/s3-errors.ts";
+import { isNameless, mapS3Error, s3ErrorCode } from "../object-store/s3-errors.ts";
 import { relativeMediaPath } from "./media-path.ts";
 
 export interface BucketMediaOptions extends S3Access {
@@ -37,7 +37,7 @@ export async function createBucketMediaSource(options: BucketMediaOptions): Prom
   };
 
   let bucketSeen: Promise<unknown> | null = null;
-  /** A HEAD's 404 does not tell a missing file from a missing bucket, and then every file would seem to be missing. */
+  /** The answer to a HEAD does not tell a missing file from a missing bucket: then every file would seem to be missing. */
   async function seeBucket(): Promise<void> {
     bucketSeen ??= client.send(new sdk.ListObjectsV2Command({ Bucket: bucket, MaxKeys: 1 }));
     await bucketSeen.catch((error: unknown) => {
@@ -62,10 +62,10 @@ export async function createBucketMediaSource(options: BucketMediaOptions): Prom
           versionTag: ETag ?? "",
         };
       } catch (error) {
-        if (s3ErrorCode(error) !== "ObjectMissing") throw failed(error);
+        if (isNameless(error)) await seeBucket();
+        if (s3ErrorCode(error) === "ObjectMissing") return null;
+        throw failed(error);
       }
-      await seeBucket();
-      return null;
     },
     async read(path, { offset, length }) {
       const relative = relativeMediaPath(path);

@@ -1,7 +1,7 @@
 // Where a write goes before it has a name. A draft's file name tells whose it is: what a killed process of this machine
 // left is swept at the next start, whatever its age; what another machine left, when no live write can be that old.
 import { randomUUID } from "node:crypto";
-import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 
@@ -12,10 +12,6 @@ const host = encodeURIComponent(hostname()).slice(0, 100);
 
 export const draftPath = (rootDir: string): string =>
   join(rootDir, draftsFolder, `${host}~${process.pid}~${randomUUID()}`);
-
-export async function makeDraftsFolder(rootDir: string): Promise<void> {
-  await mkdir(join(rootDir, draftsFolder), { recursive: true, mode: 0o700 });
-}
 
 /** Never fails: a store that can only be read is still a store. @returns how many were swept. */
 export async function sweepDrafts(rootDir: string): Promise<number> {

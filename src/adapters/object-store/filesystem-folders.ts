@@ -27,17 +27,25 @@ export class FolderMaker {
     }
   }
 
+  // Not mkdir's own `recursive`: on a read-only disk it names the wrong reason, and below /proc it never ends.
   private async makeNow(path: string): Promise<void> {
-    if (path === this.rootDir || path === dirname(path)) {
-      await mkdir(path, { recursive: true, mode: 0o700 });
-    } else {
-      await this.make(dirname(path));
-      await mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== "EEXIST") throw error;
-      });
+    const above = dirname(path);
+    if (path !== this.rootDir && path !== above) await this.make(above);
+    try {
+      await makeOne(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT" || path !== this.rootDir) throw error;
+      await this.make(above);
+      await makeOne(path);
     }
-    await flushFolder(dirname(path));
+    await flushFolder(above);
   }
+}
+
+async function makeOne(path: string): Promise<void> {
+  await mkdir(path, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error;
+  });
 }
 
 export async function flushFolder(path: string): Promise<void> {

@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { BackupError, type ErrorCode } from "../../domain/errors.ts";
 import type { ObjectStore } from "../../ports/object-store.ts";
 import { checkKey, checkPrefix, checkRange } from "./check-key.ts";
-import { draftPath, makeDraftsFolder } from "./filesystem-drafts.ts";
+import { draftPath } from "./filesystem-drafts.ts";
 import { FolderMaker, flushFolder } from "./filesystem-folders.ts";
 import { walkFiles } from "./filesystem-walk.ts";
 import { storageError, type StoreAction } from "./storage-error.ts";
@@ -65,14 +65,14 @@ export function createFilesystemStore({ rootDir }: { rootDir: string }): ObjectS
       const draft = draftPath(rootDir);
       signal?.throwIfAborted();
       try {
-        await makeDraftsFolder(rootDir);
+        await folders.make(dirname(draft));
         await folders.make(dirname(path));
         await writeDurably(draft, body, signal);
         signal?.throwIfAborted();
         await link(draft, path);
         await flushFolder(dirname(path));
       } catch (error) {
-        folders.forget(dirname(path)); // it may be gone
+        for (const each of [path, draft]) folders.forget(dirname(each)); // they may be gone
         signal?.throwIfAborted();
         throw failed(error, "writing", key);
       } finally {

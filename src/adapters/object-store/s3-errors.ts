@@ -18,6 +18,8 @@ const byName: Record<string, ErrorCode> = {
   SignatureDoesNotMatch: "StorageAccessDenied",
   ExpiredToken: "StorageAccessDenied",
   InvalidToken: "StorageAccessDenied",
+  // versitygw's name for an unknown key id.
+  XAdminUserNotFound: "StorageAccessDenied",
   CredentialsProviderError: "StorageAccessDenied",
   // A signature for another region than the bucket's.
   AuthorizationHeaderMalformed: "StorageAccessDenied",
@@ -29,12 +31,12 @@ const byName: Record<string, ErrorCode> = {
   RequestTimeout: "StorageUnreachable",
   RequestTimeTooSkewed: "StorageRejected",
   SlowDown: "StorageUnreachable",
+  NoSuchUpload: "StorageUnreachable",
 };
 
 const byStatus: Record<number, ErrorCode> = {
   401: "StorageAccessDenied",
   403: "StorageAccessDenied",
-  404: "ObjectMissing",
   408: "StorageUnreachable",
   409: "StorageUnreachable",
   412: "ObjectExists",
@@ -61,6 +63,8 @@ export function s3ErrorCode(error: unknown): ErrorCode {
   const status = $metadata?.httpStatusCode ?? 0;
   const named = byName[name];
   if (named !== undefined) return named;
+  // Only a nameless 404 is an object's: a proxy's or an unknown one must not make a repository seem to be gone.
+  if (status === 404) return isNameless(error) ? "ObjectMissing" : "StorageRejected";
   // The SDK compares a download with the store's checksum, and throws an error without a name of its own.
   if (/checksum mismatch/i.test(message)) return "ChecksumMismatch";
   return byStatus[status] ?? (status >= 400 && status < 500 ? "StorageRejected" : "StorageUnreachable");
@@ -81,6 +85,12 @@ function reasonOf({ name = "", code, $metadata }: Failure): string {
   const status = $metadata?.httpStatusCode;
   return status === undefined ? word : `${word}, HTTP ${status}`;
 }
+
+/** The answer to a HEAD has no body, and so no name for what is wrong. */
+export const isNameless = (error: unknown): boolean => {
+  const { name = "", $metadata } = error as Failure;
+  return $metadata?.httpStatusCode !== undefined && ["", "Error", "Unknown", "UnknownError", "NotFound"].includes(name);
+};
 
 /** Whether the SDK tried more than once: then the first try may have been done without our hearing of it. */
 export const wasTriedAgain = (error: unknown): boolean => ((error as Failure).$metadata?.attempts ?? 1) > 1;

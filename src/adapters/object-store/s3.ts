@@ -4,7 +4,7 @@ import { BackupError } from "../../domain/errors.ts";
 import type { ObjectStore } from "../../ports/object-store.ts";
 import { checkKey, checkPrefix, checkRange } from "./check-key.ts";
 import { openS3, type S3Access } from "./s3-client.ts";
-import { mapS3Error, s3ErrorCode, wasTriedAgain } from "./s3-errors.ts";
+import { isNameless, mapS3Error, wasTriedAgain } from "./s3-errors.ts";
 import { createInParts, type MultipartTarget } from "./s3-multipart.ts";
 import type { StoreAction } from "./storage-error.ts";
 
@@ -50,8 +50,14 @@ export async function createS3Store(options: S3StoreOptions): Promise<ObjectStor
     throw failure;
   }
 
+  async function askBucket(key: string): Promise<void> {
+    await client.send(new sdk.ListObjectsV2Command({ Bucket: bucket, MaxKeys: 1 })).catch((error: unknown) => {
+      throw failed(error, "looking for", key);
+    });
+  }
+
   const canBeRead = (): Promise<boolean> =>
-    client.send(new sdk.ListObjectsV2Command({ Bucket: bucket, MaxKeys: 1 })).then(
+    askBucket("").then(
       () => true,
       () => false, // the refused write is what is reported
     );
@@ -98,14 +104,11 @@ export async function createS3Store(options: S3StoreOptions): Promise<ObjectStor
         const { ContentLength, LastModified } = await client.send(new sdk.HeadObjectCommand(where(key)));
         return { key, sizeBytes: ContentLength ?? 0, modifiedAt: LastModified ?? new Date(0) };
       } catch (error) {
-        if (s3ErrorCode(error) !== "ObjectMissing") throw failed(error, "looking for", key);
-      }
-      // A HEAD's 404 has no body that tells a missing object from a missing bucket.
-      try {
-        await client.send(new sdk.ListObjectsV2Command({ Bucket: bucket, MaxKeys: 1 }));
-        return null;
-      } catch (error) {
-        throw failed(error, "looking for", key);
+        const failure = failed(error, "looking for", key);
+        // A listing's answer has the name that a HEAD's lacks, and tells a missing object from a missing bucket.
+        if (isNameless(error)) await askBucket(key);
+        if (failure.code === "ObjectMissing") return null;
+        throw failure;
       }
     },
     async *list(prefix) {
