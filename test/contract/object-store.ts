@@ -11,8 +11,8 @@ export interface StoreUnderTest {
   close(): Promise<void>;
 }
 
-export function describeObjectStore(name: string, open: () => Promise<StoreUnderTest>): void {
-  describe(name, () => {
+export function describeObjectStore(title: string, open: () => Promise<StoreUnderTest>): void {
+  describe(title, () => {
     let subject: StoreUnderTest;
     let store: ObjectStore;
     /** A key that no other test uses. */
@@ -188,11 +188,11 @@ export function describeObjectStore(name: string, open: () => Promise<StoreUnder
     describe("listing", () => {
       test("gives every key below a prefix once, in key order", async () => {
         const prefix = `contract/${randomUUID()}/`;
-        const names = ["a", "a-b", "a.b", "a/b", "a/c/d", "a0", "A", "b", "B/c", "b/", "~"].map((name) =>
-          name.endsWith("/") ? `${name}x` : name,
+        const names = ["a", "a-b", "a.b", "a/b", "a/c/d", "a0", "A", "b", "B/c", "b/", "~"].map((key) =>
+          key.endsWith("/") ? `${key}x` : key,
         );
         // A store that keeps objects as files can't have "a" and "a/b"; the repository never writes such keys.
-        const keys = names.filter((name) => name !== "a" && name !== "b").map((name) => prefix + name);
+        const keys = names.filter((key) => key !== "a" && key !== "b").map((key) => prefix + key);
         for (const key of keys) await store.create(key, Buffer.from(key));
         const sorted = keys.toSorted();
         expect(await listed(prefix)).toEqual(sorted);
@@ -282,8 +282,8 @@ export function describeObjectStore(name: string, open: () => Promise<StoreUnder
 
     test("describes itself without secrets", () => {
       expect(store.description).not.toBe("");
-      for (const name of ["TEST_S3_ACCESS_KEY", "TEST_S3_SECRET_KEY"])
-        expect(store.description).not.toContain(process.env[name]);
+      for (const variable of ["TEST_S3_ACCESS_KEY", "TEST_S3_SECRET_KEY"])
+        expect(store.description).not.toContain(process.env[variable]);
     });
   });
 }

@@ -203,7 +203,7 @@ describe("the configuration", () => {
   });
 
   test.each(secretVariables)("reads %s from a file, and says when both are set", (name) => {
-    const value = /URL$/.test(name)
+    const value = name.endsWith("URL")
       ? `${name === "REDIS_URL" ? "redis" : "postgres"}://me:secret@host/db`
       : "a secret of some length";
     const path = join(mkdtempSync(join(tmpdir(), "wedsync-config-")), "secret");
