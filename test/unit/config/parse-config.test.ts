@@ -205,7 +205,7 @@ describe("the configuration", () => {
   test.each(secretVariables)("reads %s from a file, and says when both are set", (name) => {
     const value = name.endsWith("URL")
       ? `${name === "REDIS_URL" ? "redis" : "postgres"}://me:secret@host/db`
-      : "a secret of some length";
+      : "a secret of some length, long enough for every one";
     const path = join(mkdtempSync(join(tmpdir(), "wedsync-config-")), "secret");
     writeFileSync(path, `${value}\n`);
     const rest: Record<string, string> = name === "AWS_SECRET_ACCESS_KEY" ? { AWS_ACCESS_KEY_ID: "id" } : {};
