@@ -1,7 +1,7 @@
 // The catalogue's rules on the restored organization. They inform: a rule that the backup's own rows break is no fault of
 // the restore, and must not take it back.
 import type { RuleFinding } from "../../src/domain/restore-run.ts";
-import { keepBeating } from "../keep-beating.ts";
+import { beatWhile } from "../heartbeat.ts";
 import type { RestoreStep } from "../restore-contract.ts";
 import type { RestoreDependencies } from "./load-plan.ts";
 
@@ -11,7 +11,7 @@ export async function checkRestored(
 ): Promise<readonly RuleFinding[]> {
   const { rules = [] } = catalogue;
   if (rules.length === 0) return [];
-  return await keepBeating(
+  return await beatWhile(
     () => ({ stage: "validate" }),
     async () => {
       const { targetSealed } = await restores.readSecrets(order.restoreId);

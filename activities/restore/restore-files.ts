@@ -6,9 +6,11 @@ import type { RestoredFiles, RollbackOutcome } from "../../src/domain/restore-ru
 import type { MediaFile, MediaSource } from "../../src/ports/media-source.ts";
 import type { RestoredFile } from "../../src/ports/restore-ledger.ts";
 import type { Manifest, MediaEntry } from "../../src/repository/manifest.ts";
+import { isDamage } from "../../src/repository/damage.ts";
 import { readMediaFile } from "../../src/repository/read-table.ts";
 import type { OrganizationVault } from "../../src/repository/vault.ts";
-import { keepBeating } from "../keep-beating.ts";
+import { Context } from "@temporalio/activity";
+import { beatWhile } from "../heartbeat.ts";
 import type { RestoreActivities, RestoreKey } from "../restore-contract.ts";
 import { withTarget, type RestoreDependencies } from "./load-plan.ts";
 
@@ -26,10 +28,11 @@ export async function putBackFiles(
 ): Promise<RestoredFiles> {
   const { repository, catalogue, media, mediaTarget, restores } = dependencies;
   const counts = { created: 0, replaced: 0, same: 0, kept: 0, notInBackup: 0 };
+  const { cancellationSignal } = Context.current();
   if (catalogue.media.length === 0 || order.target === "other") return counts;
-  return await keepBeating(
+  return await beatWhile(
     () => ({ stage: "files", ...counts }),
-    async (signal) => {
+    async () => {
       const paths = await withTarget(dependencies, order, (target) =>
         target.readStagedPaths(order.restoreId, catalogue.media),
       );
@@ -43,7 +46,7 @@ export async function putBackFiles(
       // A row that is kept live keeps its file, too.
       const mayReplace = order.strategy === "overwrite" || order.strategy === "merge";
       await inParallel(paths, async (path) => {
-        signal.throwIfAborted();
+        cancellationSignal.throwIfAborted();
         const entry = entries.get(path);
         if (entry === undefined) {
           counts.notInBackup += 1;
@@ -61,7 +64,7 @@ export async function putBackFiles(
         }
         const change = live === null ? "created" : "replaced";
         await restores.recordFiles(order, [{ path, change, sha256: entry.sha256 }]);
-        await mediaTarget.write(path, readMediaFile(vault, from.manifest, entry), entry);
+        await withoutPath(() => mediaTarget.write(path, readMediaFile(vault, from.manifest, entry), entry));
         counts[change] += 1;
       });
       return counts;
@@ -75,7 +78,7 @@ export async function undoFiles(
 ): Promise<RollbackOutcome["files"]> {
   const { repository, media, mediaTarget, restores } = dependencies;
   const counts = { removed: 0, putBack: 0, kept: 0 };
-  return await keepBeating(
+  return await beatWhile(
     () => ({ stage: "files", ...counts }),
     async () => {
       const files = await restores.listFiles(restoreId);
@@ -93,7 +96,7 @@ export async function undoFiles(
           await mediaTarget.remove(path);
           counts.removed += 1;
         } else if (before !== null && image !== undefined) {
-          await mediaTarget.write(path, readMediaFile(vault, before.manifest, image), image);
+          await withoutPath(() => mediaTarget.write(path, readMediaFile(vault, before.manifest, image), image));
           counts.putBack += 1;
         }
       });
@@ -112,6 +115,21 @@ async function findBefore(
   return preRestoreSequence === null
     ? null
     : { vault, manifest: (await vault.readManifest(preRestoreSequence)).manifest };
+}
+
+/** A file's path is personal data: it must not get into workflow history with an error. */
+async function withoutPath(write: () => Promise<void>): Promise<void> {
+  try {
+    await write();
+  } catch (error) {
+    if (!(error instanceof BackupError && isDamage(error))) throw error;
+    throw new BackupError(
+      error.code,
+      "A file of the backup could not be proven, and is not put back.",
+      {},
+      { cause: error },
+    );
+  }
 }
 
 async function isSame(media: MediaSource, live: MediaFile, entry: MediaEntry): Promise<boolean> {

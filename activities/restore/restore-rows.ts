@@ -2,7 +2,8 @@
 import { BackupError } from "../../src/domain/errors.ts";
 import type { Decision, TableDifference } from "../../src/domain/restore-request.ts";
 import type { RestoreOrder } from "../../src/domain/restore-run.ts";
-import { keepBeating } from "../keep-beating.ts";
+import { Context } from "@temporalio/activity";
+import { beatWhile } from "../heartbeat.ts";
 import type {
   AppliedRows,
   NumberedDecision,
@@ -17,14 +18,15 @@ export async function stageRestore(
   dependencies: RestoreDependencies,
   step: RestoreStep,
 ): ReturnType<RestoreActivities["stageRestore"]> {
+  const { cancellationSignal } = Context.current();
   let seen = { rows: 0 };
-  return await keepBeating(
+  return await beatWhile(
     () => ({ stage: "stage", ...seen }),
-    async (signal) => {
+    async () => {
       const plan = await loadPlan(dependencies, step);
       return await withTarget(dependencies, step.order, async (target) => {
         const { drift } = await target.stage(plan, ({ rows }) => {
-          signal.throwIfAborted();
+          cancellationSignal.throwIfAborted();
           seen = { rows };
         });
         return { drift };
@@ -37,7 +39,7 @@ export async function compareRestore(
   dependencies: RestoreDependencies,
   step: RestoreStep,
 ): Promise<readonly TableDifference[]> {
-  return await keepBeating(
+  return await beatWhile(
     () => ({ stage: "compare" }),
     async () => {
       const plan = await loadPlan(dependencies, step);
@@ -50,7 +52,7 @@ export async function storeDecisions(
   dependencies: RestoreDependencies,
   { order, decisions }: { order: RestoreOrder; decisions: readonly NumberedDecision[] },
 ): Promise<{ undecided: number }> {
-  return await keepBeating(
+  return await beatWhile(
     () => ({ stage: "decide" }),
     () => withTarget(dependencies, order, (target) => target.decide(order.restoreId, decisions)),
   );
@@ -60,7 +62,7 @@ export async function storeRestDecision(
   dependencies: RestoreDependencies,
   { order, table, decision }: { order: RestoreOrder; table: string | null; decision: Decision },
 ): Promise<{ undecided: number }> {
-  return await keepBeating(
+  return await beatWhile(
     () => ({ stage: "decide" }),
     () => withTarget(dependencies, order, (target) => target.decideRest(order.restoreId, { table, decision })),
   );
@@ -71,7 +73,7 @@ export async function applyRestore(
   { order, backup, fencingToken, defaultDecision }: Parameters<RestoreActivities["applyRestore"]>[0],
 ): Promise<AppliedRows> {
   const { restoreId, organizationId, strategy, liveOnly } = order;
-  return await keepBeating(
+  return await beatWhile(
     () => ({ stage: "apply" }),
     async () => {
       // A run whose lease went to another operation must not write beside it.
@@ -89,7 +91,7 @@ export async function undoRestore(
   dependencies: RestoreDependencies,
   { restoreId, partial }: RestoreKey & { partial: boolean },
 ): Promise<UndoneRestore> {
-  return await keepBeating(
+  return await beatWhile(
     () => ({ stage: "rollback" }),
     () =>
       withTarget(dependencies, { restoreId }, async (target) => {
@@ -104,7 +106,7 @@ export async function undoRestore(
 }
 
 export async function dropStaging(dependencies: RestoreDependencies, { restoreId }: RestoreKey): Promise<void> {
-  await keepBeating(
+  await beatWhile(
     () => ({ stage: "clean up" }),
     () => withTarget(dependencies, { restoreId }, (target) => target.dropStaging(restoreId)),
   );
