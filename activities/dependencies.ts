@@ -1,5 +1,6 @@
 // What the activities are given. The worker's main makes it; tests make it with faults.
-import type { Catalogue } from "../src/domain/catalogue.ts";
+import type { Catalogue, Rule } from "../src/domain/catalogue.ts";
+import type { RuleFinding } from "../src/domain/restore-run.ts";
 import type { MediaSource } from "../src/ports/media-source.ts";
 import type { MediaTarget } from "../src/ports/media-target.ts";
 import type { RestoreLedger } from "../src/ports/restore-ledger.ts";
@@ -7,6 +8,8 @@ import type { RestoreTarget } from "../src/ports/restore-target.ts";
 import type { RuleChecker } from "../src/ports/rule-checker.ts";
 import type { JobLedger } from "../src/ports/job-ledger.ts";
 import type { SourceDatabase } from "../src/ports/source-database.ts";
+import type { Manifest } from "../src/repository/manifest.ts";
+import type { OrganizationVault } from "../src/repository/vault.ts";
 import type { Repository } from "../src/repository/repository.ts";
 import type { Bench } from "./bench.ts";
 
@@ -15,6 +18,22 @@ export interface ActivityLog {
   warn(message: string, fields?: Record<string, unknown>): void;
   error(message: string, fields?: Record<string, unknown>): void;
 }
+
+/** Restores a backup into a database that is made for it and dropped after it, and asks the rules there. */
+export type TestRestore = (input: {
+  /** Names the database, so that a second attempt finds and replaces what the first one left. */
+  readonly testId: string;
+  readonly vault: OrganizationVault;
+  readonly manifest: Manifest;
+  readonly rules: readonly Rule[];
+  readonly onProgress: (progress: { bytes: number }) => void;
+}) => Promise<{
+  readonly rows: number;
+  readonly durationMs: number;
+  readonly rules: readonly RuleFinding[];
+  /** What could not be made again or asked there, each with its reason. */
+  readonly notes: readonly string[];
+}>;
 
 export interface ActivityDependencies {
   readonly source: SourceDatabase;
@@ -27,6 +46,7 @@ export interface ActivityDependencies {
   readonly openRestoreTarget: (targetSealed: string | null) => Promise<RestoreTarget>;
   readonly openRuleChecker: (targetSealed: string | null) => Promise<RuleChecker>;
   readonly mediaTarget: MediaTarget;
+  readonly testRestore: TestRestore;
   readonly bench: Bench;
   readonly log: ActivityLog;
   readonly toolVersion: string;

@@ -22,17 +22,20 @@ import {
   undoRestore,
 } from "./restore/restore-rows.ts";
 import { uploadBatch } from "./upload.ts";
-import { verifyBackup } from "./verify.ts";
+import { proveStoredBackup, verifyBackup } from "./verify.ts";
+import type { VerifyActivities, VerifyControlActivities } from "./verify-contract.ts";
 
-export function createControlActivities({ ledger, restores, repository, log }: ActivityDependencies) {
-  const activities: ControlActivities & QueuedActivities & RestoreControlActivities = {
+export function createControlActivities(dependencies: ActivityDependencies) {
+  const { ledger, restores, repository, log } = dependencies;
+  const activities: ControlActivities & QueuedActivities & RestoreControlActivities & VerifyControlActivities = {
     authorizeBackup: ({ key, request, workflowId }) =>
       ledger.openJob({ jobId: key.backupId, organizationId: key.organizationId, workflowId, request }),
     reportBackup: (input) => ledger.completeJob(input),
     readPolicy: ({ policyId }) => ledger.readPolicyRequest(policyId),
     closeFailedBackup: ({ key, ...failed }) =>
       ledger.failJob({ jobId: key.backupId, organizationId: key.organizationId, ...failed }),
-    verifyBackup: (input) => verifyBackup(repository, ledger, input),
+    verifyBackup: (input) => verifyBackup(dependencies, input),
+    readVerificationPolicy: ({ policyId }) => ledger.readVerificationPolicy(policyId),
     findSealedBackup: (input) => findSealedBackup(repository, input),
     rollBackUploads: (input) => rollBackUploads(repository, ledger, input),
     openRestore: (input) => restores.openRestore(input),
@@ -45,7 +48,7 @@ export function createControlActivities({ ledger, restores, repository, log }: A
 
 export function createRestoreActivities(dependencies: ActivityDependencies) {
   const { repository, restores, log } = dependencies;
-  const activities: RestoreActivities = {
+  const activities: RestoreActivities & VerifyActivities = {
     chooseBackup: (input) => chooseBackup(repository, input),
     stageRestore: (step) => stageRestore(dependencies, step),
     compareRestore: (step) => compareRestore(dependencies, step),
@@ -59,6 +62,7 @@ export function createRestoreActivities(dependencies: ActivityDependencies) {
     dropStaging: (input) => dropStaging(dependencies, input),
     failRestore: (input) => restores.failRestore(input),
     releaseRestore: (input) => restores.releaseLease(input),
+    proveBackup: (input) => proveStoredBackup(dependencies, input),
   };
   return atTheEdge({ ...activities }, log);
 }

@@ -2,5 +2,6 @@
 export { backupOrganization } from "./backup-organization.ts";
 export { restoreOrganization } from "./restore-organization.ts";
 export { rollbackRestore } from "./rollback-restore.ts";
+export { runVerificationPolicy, verifyBackup } from "./verify-backup.ts";
 export { runBackupPolicy } from "./run-policy.ts";
 export { runTriggeredBackup } from "./trigger-backup.ts";

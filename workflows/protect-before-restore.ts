@@ -4,6 +4,7 @@ import { executeChild, isCancellation, ParentClosePolicy, sleep } from "@tempora
 import { backupWorkflowId, type BackupRequest } from "../src/domain/backup-request.ts";
 import type { RestoreOrder } from "../src/domain/restore-run.ts";
 import { backupOrganization } from "./backup-organization.ts";
+import { searchAttributesOf } from "./search-attributes.ts";
 import { nameFailure } from "./failures.ts";
 
 interface Protection {
@@ -34,6 +35,7 @@ export async function protectBeforeRestore(order: RestoreOrder): Promise<Protect
         workflowId: backupWorkflowId(organizationId),
         args: [request],
         staticSummary: `backup of ${organizationId} right before a restore`,
+        typedSearchAttributes: searchAttributesOf(request),
         parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
       });
       return { sequence, notes: [] };

@@ -12,7 +12,13 @@ export interface Described {
   readonly restoreTests?: ReadonlyMap<string, string>;
 }
 
-const proofs = { none: "not proven", integrity: "sealed bytes", content: "read back" } as const;
+const proofs = {
+  none: "not proven",
+  integrity: "sealed bytes",
+  content: "read back",
+  consistency: "consistent",
+  restore: "restored",
+} as const;
 /** Below this a run's time is the time of its steps, and a rate says nothing. */
 const rateFromBytes = 16 * 1024 * 1024;
 const mostRows = 40;

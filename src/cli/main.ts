@@ -2,6 +2,8 @@
 import { Command, CommanderError, Option } from "commander";
 import { parseConfig } from "../config/config.ts";
 import { migrateControlTables } from "../control/migrate.ts";
+import { proofLevels } from "../domain/backup-request.ts";
+import type { VerificationLevel } from "../domain/verify-run.ts";
 import { BackupError } from "../domain/errors.ts";
 import { cacheFolder } from "../local/cache-folder.ts";
 import { runVerifyAudit } from "./audit.ts";
@@ -63,8 +65,9 @@ export const program = new Command("wedsync-backup")
 
 const proofOption = () =>
   new Option("--proof <level>", "how the backup is proven when it is made")
-    .choices(["none", "integrity", "content"])
+    .choices([...proofLevels])
     .default("content");
+const verifiable = proofLevels.filter((level) => level !== "none");
 const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
 
 program.commandsGroup("Run:");
@@ -129,6 +132,11 @@ policy
   .option("--catchup <seconds>", "catch up a missed run of at most this age", "21600")
   .option("--data-set <name>", "only this data set (may be given again)", collect)
   .addOption(proofOption())
+  .option("--verify-cron <line>", "verify stored backups on a schedule of its own, too")
+  .addOption(
+    new Option("--verify-level <level>", "how the newest is verified then").choices(verifiable).default("restore"),
+  )
+  .option("--verify-nights <count>", "within so many of these runs every stored byte is read once", "7")
   .action(run((session, options: PutPolicyOptions) => runPutPolicy(session, options)));
 policy
   .command("list")
@@ -178,9 +186,13 @@ program
   .command("verify [backup]")
   .description("prove stored backups; integrity also with BACKUP_VERIFICATION_KEY alone")
   .option("-o, --organization <id>")
-  .addOption(new Option("--level <level>").choices(["integrity", "content"]).default("integrity"))
+  .addOption(
+    new Option("--level <level>", "consistency and restore run as a workflow, and keep what they find")
+      .choices(verifiable)
+      .default("integrity"),
+  )
   .action(
-    run((session, backup: string | undefined, options: { organization?: string; level: "integrity" | "content" }) =>
+    run((session, backup: string | undefined, options: { organization?: string; level: VerificationLevel }) =>
       runVerify(session, backup, options),
     ),
   );

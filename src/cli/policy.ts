@@ -8,8 +8,9 @@ import {
 } from "../client/policy-schedules.ts";
 import { previewSchedule } from "../client/preview-schedule.ts";
 import { deletePolicy, getPolicy, listPolicies, putPolicy, setPolicyPaused } from "../control/policies.ts";
+import type { VerificationLevel } from "../domain/verify-run.ts";
 import { BackupError } from "../domain/errors.ts";
-import { scheduleIdOf, type Policy } from "../domain/policy.ts";
+import { scheduleIdOf, verificationScheduleIdOf, type Policy } from "../domain/policy.ts";
 import { table } from "./output.ts";
 import type { Session } from "./session.ts";
 
@@ -22,10 +23,15 @@ export interface PutPolicyOptions {
   readonly catchup: string;
   readonly proof: Policy["proof"];
   readonly dataSet?: string[];
+  readonly verifyCron?: string;
+  readonly verifyLevel: VerificationLevel;
+  readonly verifyNights: string;
 }
 
 export async function runPutPolicy(session: Session, options: PutPolicyOptions): Promise<number> {
   const preview = previewSchedule(options.cron, options.timeZone);
+  if (options.verifyCron !== undefined) previewSchedule(options.verifyCron, options.timeZone);
+  const nights = Math.max(1, wholeNumber("--verify-nights", options.verifyNights, 366));
   const [control, client, source, catalogue] = [
     await session.control(),
     await session.client(),
@@ -44,6 +50,9 @@ export async function runPutPolicy(session: Session, options: PutPolicyOptions):
     catchupSeconds: Math.max(60, wholeNumber("--catchup", options.catchup, 604_800)),
     proof: options.proof,
     dataSets: options.dataSet ?? null,
+    ...(options.verifyCron === undefined
+      ? {}
+      : { verification: { cron: options.verifyCron, level: options.verifyLevel, nights } }),
     paused: false,
   });
   const change = await applyPolicySchedule(client, policy);
@@ -93,6 +102,7 @@ export async function runDeletePolicy(session: Session, id: string): Promise<num
   const [control, client] = [await session.control(), await session.client()];
   const policy = await deletePolicy(control, id);
   await removePolicySchedule(client, scheduleIdOf(policy));
+  await removePolicySchedule(client, verificationScheduleIdOf(policy));
   session.output.result({ deleted: id }, () => `deleted policy ${id}; its backups stay`);
   return 0;
 }
@@ -123,6 +133,6 @@ export function runPreviewPolicy(session: Session, cron: string, options: { time
 function wholeNumber(name: string, text: string, most: number): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 0 || value > most)
-    throw new BackupError("UsageInvalid", `${name} must be a whole number of seconds, at most ${most}.`);
+    throw new BackupError("UsageInvalid", `${name} must be a whole number, at most ${most}.`);
   return value;
 }

@@ -25,6 +25,7 @@ import type { MediaTarget } from "../ports/media-target.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import type { RestoreTarget } from "../ports/restore-target.ts";
 import type { SourceDatabase } from "../ports/source-database.ts";
+import { testRestore, type RestoreTestInput } from "../recover/restore-test.ts";
 import { createOrOpenRepository, openRepository, type Repository } from "../repository/repository.ts";
 import { loadWorkflowBundle } from "../worker/bundle-workflows.ts";
 import type { RunningWorker } from "../worker/run-worker.ts";
@@ -82,6 +83,11 @@ export class Session {
 
   get controlUrl(): string {
     return this.config.controlUrl ?? this.sourceUrl;
+  }
+
+  /** The server on which restore tests make their databases. */
+  get scratchUrl(): string {
+    return this.config.scratchUrl ?? this.controlUrl;
   }
 
   /** The embedded database's photos lie in the data folder. */
@@ -198,6 +204,7 @@ export class Session {
       restores: createRestoreLedger(control),
       openRestoreTarget: (targetSealed: string | null) => this.openRestoreTarget(targetSealed),
       openRuleChecker: async (targetSealed: string | null) => openRuleChecker(await this.targetUrl(targetSealed)),
+      testRestore: (input: RestoreTestInput) => testRestore(this.scratchUrl, input),
       log,
       toolVersion,
     };

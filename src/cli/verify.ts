@@ -1,14 +1,16 @@
 // wedsync-backup verify: proves stored backups. Integrity needs the verification key alone; content needs the root key.
+import type { VerificationLevel } from "../domain/verify-run.ts";
 import { BackupError } from "../domain/errors.ts";
 import { verifyContent } from "../repository/verify-content.ts";
 import { verifyIntegrity, type Problem } from "../repository/verify-integrity.ts";
 import { findBackup } from "./list.ts";
 import { bytes, number, rate, seconds, table, usage } from "./output.ts";
+import { describeVerifications, verifyByWorkflow } from "./verify-by-workflow.ts";
 import type { Session } from "./session.ts";
 
 interface VerifyOptions {
   readonly organization?: string;
-  readonly level: "integrity" | "content";
+  readonly level: VerificationLevel;
 }
 
 interface Verified {
@@ -22,6 +24,12 @@ interface Verified {
 }
 
 export async function runVerify(session: Session, backup: string | undefined, options: VerifyOptions): Promise<number> {
+  if (options.level === "consistency" || options.level === "restore") {
+    const outcomes = await verifyByWorkflow(session, backup, options);
+    const described = await describeVerifications(session, outcomes);
+    session.output.result(outcomes, () => described);
+    return outcomes.some((each) => each.problemCount > 0) ? new BackupError("BackupUnproven", "").kind.exitCode : 0;
+  }
   const results =
     options.level === "content" ? await proveContent(session, backup, options) : await proveIntegrity(session, options);
   session.output.result(results, () => describe(results));

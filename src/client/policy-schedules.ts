@@ -2,12 +2,20 @@
 // removes until both say the same, and may run at any time and any number of times.
 import { type Client, ScheduleAlreadyRunning, ScheduleNotFoundError, ScheduleOverlapPolicy } from "@temporalio/client";
 import { taskQueues } from "../domain/backup-request.ts";
-import { scheduleIdOf, scheduleIdPrefix, type Policy } from "../domain/policy.ts";
+import {
+  scheduleIdOf,
+  scheduleIdPrefix,
+  verificationScheduleIdOf,
+  verificationScheduleIdPrefix,
+  type Policy,
+} from "../domain/policy.ts";
 import { searchAttributesOf } from "./search-attributes.ts";
 
-function scheduleOf(policy: Policy) {
-  const { id, organizationId, name, cron, timeZone, jitterSeconds, catchupSeconds, paused } = policy;
-  const typedSearchAttributes = searchAttributesOf({ organizationId, policyId: id, operation: "policy" });
+function scheduleOf(policy: Policy, kind: "backup" | "verification", cron: string) {
+  const { id, organizationId, name, timeZone, jitterSeconds, catchupSeconds, paused } = policy;
+  const isBackup = kind === "backup";
+  const operation = isBackup ? "policy" : "verification policy";
+  const typedSearchAttributes = searchAttributesOf({ organizationId, policyId: id, operation });
   return {
     spec: { cronExpressions: [cron], timezone: timeZone, jitter: jitterSeconds * 1000 },
     policies: {
@@ -21,25 +29,36 @@ function scheduleOf(policy: Policy) {
     state: { paused, note: `policy ${name}, version ${policy.version}` },
     action: {
       type: "startWorkflow" as const,
-      workflowType: "runBackupPolicy",
-      workflowId: `backup-policy/${organizationId}/${id}`,
+      workflowType: isBackup ? "runBackupPolicy" : "runVerificationPolicy",
+      workflowId: `${isBackup ? "backup" : "verify"}-policy/${organizationId}/${id}`,
       taskQueue: taskQueues.control,
       args: [{ policyId: id, organizationId }],
       typedSearchAttributes,
-      staticSummary: `policy ${name} of ${organizationId}`,
+      staticSummary: `${isBackup ? "policy" : "verification by policy"} ${name} of ${organizationId}`,
     },
     typedSearchAttributes,
   };
 }
 
 export async function applyPolicySchedule(client: Client, policy: Policy): Promise<"created" | "updated"> {
-  const wanted = scheduleOf(policy);
+  const verificationId = verificationScheduleIdOf(policy);
+  const { verification } = policy;
+  if (verification === null) await removePolicySchedule(client, verificationId);
+  else await applySchedule(client, verificationId, scheduleOf(policy, "verification", verification.cron));
+  return await applySchedule(client, scheduleIdOf(policy), scheduleOf(policy, "backup", policy.cron));
+}
+
+async function applySchedule(
+  client: Client,
+  scheduleId: string,
+  wanted: ReturnType<typeof scheduleOf>,
+): Promise<"created" | "updated"> {
   try {
-    await client.schedule.create({ scheduleId: scheduleIdOf(policy), ...wanted });
+    await client.schedule.create({ scheduleId, ...wanted });
     return "created";
   } catch (error) {
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
-    await client.schedule.getHandle(scheduleIdOf(policy)).update(() => wanted as never);
+    await client.schedule.getHandle(scheduleId).update(() => wanted as never);
     return "updated";
   }
 }
@@ -57,10 +76,14 @@ export async function reconcilePolicySchedules(
   policies: readonly Policy[],
 ): Promise<{ applied: number; removed: number }> {
   for (const policy of policies) await applyPolicySchedule(client, policy);
-  const wanted = new Set(policies.map(scheduleIdOf));
+  const wanted = new Set([
+    ...policies.map(scheduleIdOf),
+    ...policies.filter((policy) => policy.verification !== null).map(verificationScheduleIdOf),
+  ]);
   let removed = 0;
   for await (const { scheduleId } of client.schedule.list()) {
-    if (!scheduleId.startsWith(scheduleIdPrefix) || wanted.has(scheduleId)) continue;
+    const isOurs = [scheduleIdPrefix, verificationScheduleIdPrefix].some((prefix) => scheduleId.startsWith(prefix));
+    if (!isOurs || wanted.has(scheduleId)) continue;
     await removePolicySchedule(client, scheduleId);
     removed += 1;
   }

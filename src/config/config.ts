@@ -10,6 +10,7 @@ export { secretVariables, variables } from "./variables.ts";
 export interface Config {
   readonly sourceUrl: string | null;
   readonly controlUrl: string | null;
+  readonly scratchUrl: string | null;
   readonly cataloguePath: string | null;
   readonly dataDir: string;
   readonly encryptionKey: string | null;
@@ -93,6 +94,7 @@ export function parseConfig(environment: Environment, options: { cwd: string }):
   return Object.freeze<Config>({
     sourceUrl: values.BACKUP_SOURCE_DATABASE_URL ?? null,
     controlUrl: values.BACKUP_DATABASE_URL ?? null,
+    scratchUrl: values.BACKUP_SCRATCH_DATABASE_URL ?? null,
     cataloguePath: values.BACKUP_CATALOGUE === undefined ? null : path(values.BACKUP_CATALOGUE),
     dataDir,
     encryptionKey: values.BACKUP_ENCRYPTION_KEY ?? null,

@@ -1,5 +1,7 @@
 // Jobs and leases, as the activities need them. Opening and closing a job are one statement each: a small backup takes
 // well under a second, and round trips count.
+import type { ProofLevel } from "../domain/backup-request.ts";
+import type { VerificationLevel } from "../domain/verify-run.ts";
 import type { JobLedger } from "../ports/job-ledger.ts";
 import type { ControlDatabase } from "./control-database.ts";
 import { busy, leaseInterval } from "./lease.ts";
@@ -117,7 +119,7 @@ export function createJobLedger(database: ControlDatabase): JobLedger {
     },
 
     async readPolicyRequest(policyId) {
-      const [row] = await database.query<{ data_sets: string[] | null; proof: "none" | "integrity" | "content" }>(
+      const [row] = await database.query<{ data_sets: string[] | null; proof: ProofLevel }>(
         "SELECT data_sets, proof FROM backup.backup_policies WHERE id = $1 AND NOT paused",
         [policyId],
       );
@@ -132,12 +134,44 @@ export function createJobLedger(database: ControlDatabase): JobLedger {
       return row === undefined ? null : { sequence: row.sequence, hash: row.manifest_hash };
     },
 
-    async recordVerification({ jobId, organizationId, level, objects, bytes, problems, startedAt }) {
+    async recordVerification(proof) {
+      const { jobId, organizationId, level, objects, bytes, problems, startedAt, part = null } = proof;
       await database.query(
-        `INSERT INTO backup.backup_verification_results (organization_id, job_id, level, proven, objects, bytes, problems, started_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-        [organizationId, jobId, level, problems.length === 0, objects, bytes, JSON.stringify(problems), startedAt],
+        `INSERT INTO backup.backup_verification_results (organization_id, job_id, level, proven, objects, bytes, problems, started_at,
+           backup_sequence, row_count, restore_seconds, rules, part, parts)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+        [
+          organizationId,
+          jobId,
+          level,
+          problems.length === 0,
+          objects,
+          bytes,
+          JSON.stringify(problems),
+          startedAt,
+          proof.sequence ?? null,
+          proof.rows ?? null,
+          proof.restoreSeconds ?? null,
+          JSON.stringify(proof.rules ?? []),
+          part?.number ?? null,
+          part?.of ?? null,
+        ],
       );
+    },
+
+    async readVerificationPolicy(policyId) {
+      const [row] = await database.query<{ level: VerificationLevel; nights: number; last: number | null }>(
+        `SELECT p.verify_level AS level, p.verify_nights AS nights,
+           (SELECT v.part FROM backup.backup_verification_results v
+            WHERE v.organization_id = p.organization_id AND v.level = 'integrity' AND v.parts = p.verify_nights
+            ORDER BY v.finished_at DESC LIMIT 1) AS last
+         FROM backup.backup_policies p WHERE p.id = $1 AND p.verify_cron IS NOT NULL AND NOT p.paused`,
+        [policyId],
+      );
+      // After the part that was read last, not by the date: a night that was missed must leave no gap.
+      return row === undefined
+        ? null
+        : { level: row.level, part: { number: ((row.last ?? 0) % row.nights) + 1, of: row.nights } };
     },
   };
 }

@@ -30,7 +30,7 @@ export async function listJobs(database: ControlDatabase, { organizationId, id, 
     `SELECT id, organization_id AS "organizationId", status, trigger, to_json(started_at) #>> '{}' AS "startedAt", to_json(finished_at) #>> '{}' AS "finishedAt",
        sequence, row_count::float8 AS rows, raw_bytes::float8 AS "rawBytes", stored_bytes::float8 AS "storedBytes",
        error_code AS "errorCode", error_message AS "errorMessage", stages,
-       (SELECT v.level FROM backup.backup_verification_results v WHERE v.job_id = j.id AND v.proven ORDER BY v.level LIMIT 1) AS proven
+       (SELECT v.level FROM backup.backup_verification_results v WHERE v.job_id = j.id AND v.proven ORDER BY array_position(ARRAY['restore', 'consistency', 'content', 'integrity'], v.level) LIMIT 1) AS proven
      FROM backup.backup_jobs j
      WHERE ($1::text IS NULL OR organization_id = $1) AND ($2::uuid IS NULL OR id = $2)
      ORDER BY started_at DESC LIMIT $3`,

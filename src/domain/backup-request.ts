@@ -5,8 +5,13 @@ import type { BackupStage, StageFigures } from "./progress.ts";
 /** restore: the backup that is made right before a restore. */
 export type BackupTrigger = "schedule" | "manual" | "cli" | "restore";
 
-/** none; integrity: every stored byte by HMAC; content: also decrypted, decompressed, counted and checksummed. */
-export type ProofLevel = "none" | "integrity" | "content";
+/**
+ * none; integrity: every stored byte by HMAC; content: also decrypted, decompressed, counted and checksummed;
+ * consistency: also foreign keys and keys inside the backup; restore: also restored into a database made for it.
+ */
+export type ProofLevel = "none" | "integrity" | "content" | "consistency" | "restore";
+
+export const proofLevels: readonly ProofLevel[] = ["none", "integrity", "content", "consistency", "restore"];
 
 export interface BackupRequest {
   readonly organizationId: string;
@@ -59,8 +64,8 @@ export const backupWorkflowId = (organizationId: string): string => `backup/${or
 
 /**
  * `control` takes workflows and short activities, `restores` the activities of restores and restore tests, `snapshots`
- * the activities that hold a snapshot for as long as a run
- * lasts (so that they can't starve the others of slots); each worker's bench has a queue of its own.
+ * the activities that hold a snapshot for as long as a run lasts (so that they can't starve the others of slots); each
+ * worker's bench has a queue of its own.
  */
 export const taskQueues = {
   control: "backup",

@@ -1,5 +1,6 @@
 // A backup policy: when an organization is backed up, and how the backup is proven.
 import type { ProofLevel } from "./backup-request.ts";
+import type { VerificationPolicy } from "./verify-run.ts";
 
 export interface Policy {
   readonly id: string;
@@ -14,6 +15,8 @@ export interface Policy {
   readonly catchupSeconds: number;
   readonly proof: ProofLevel;
   readonly dataSets: readonly string[] | null;
+  /** Proofs on a schedule of their own; null = backups are proven only when they are made. */
+  readonly verification: VerificationPolicy | null;
   readonly paused: boolean;
   readonly version: number;
 }
@@ -28,3 +31,7 @@ export const policyDefaults = {
 export const scheduleIdOf = (policy: Pick<Policy, "organizationId" | "id">): string =>
   `backup:${policy.organizationId}:${policy.id}`;
 export const scheduleIdPrefix = "backup:";
+
+export const verificationScheduleIdOf = (policy: Pick<Policy, "organizationId" | "id">): string =>
+  `verify:${policy.organizationId}:${policy.id}`;
+export const verificationScheduleIdPrefix = "verify:";

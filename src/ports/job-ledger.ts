@@ -1,6 +1,8 @@
 // What a run writes into, and asks of, the control tables. The object store stays the truth about what is backed up.
 import type { BackupOutcome, BackupRequest, ProofLevel } from "../domain/backup-request.ts";
 import type { ErrorCode } from "../domain/errors.ts";
+import type { RuleFinding } from "../domain/restore-run.ts";
+import type { VerificationLevel, VerifyOrder } from "../domain/verify-run.ts";
 
 export interface JobLedger {
   /**
@@ -37,5 +39,14 @@ export interface JobLedger {
     bytes: number;
     problems: readonly { key: string; code: string; message: string }[];
     startedAt: Date;
+    sequence?: number;
+    rows?: number;
+    restoreSeconds?: number | null;
+    rules?: readonly RuleFinding[];
+    part?: VerifyOrder["part"];
   }): Promise<void>;
+  /** What the policy asks of verification, and which part of the stored bytes comes next; null = nothing, or paused. */
+  readVerificationPolicy(
+    policyId: string,
+  ): Promise<{ level: VerificationLevel; part: { number: number; of: number } } | null>;
 }

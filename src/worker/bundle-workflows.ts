@@ -9,7 +9,13 @@ import type { WorkflowBundle } from "@temporalio/worker";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 /** What a workflow can import (see .dependency-cruiser.mjs). */
-const sources = ["workflows", "src/domain", "activities/contract.ts", "activities/restore-contract.ts"];
+const sources = [
+  "workflows",
+  "src/domain",
+  "activities/contract.ts",
+  "activities/restore-contract.ts",
+  "activities/verify-contract.ts",
+];
 
 export async function loadWorkflowBundle(cacheDir: string): Promise<WorkflowBundle> {
   const path = join(cacheDir, "workflow-bundles", `${await fingerprint()}.js`);

@@ -27,6 +27,7 @@ import type { JobLedger } from "../../src/ports/job-ledger.ts";
 import type { ObjectStore } from "../../src/ports/object-store.ts";
 import type { RestoreTarget } from "../../src/ports/restore-target.ts";
 import type { SourceDatabase } from "../../src/ports/source-database.ts";
+import { testRestore, type RestoreTestInput } from "../../src/recover/restore-test.ts";
 import { createOrOpenRepository, type Repository } from "../../src/repository/repository.ts";
 import { createSampleSchema, generateSampleWeddings } from "../../src/samples/generate.ts";
 import { samplePresets, type SampleSize } from "../../src/samples/sample-size.ts";
@@ -125,6 +126,7 @@ export async function createBackupRig(options: RigOptions = {}) {
         openRestoreTarget: async (): Promise<RestoreTarget> => Promise.reject(new Error("no target yet")),
         openRuleChecker: (targetSealed: string | null) => openRuleChecker(targetSealed ?? database.url),
         mediaTarget: createFolderMediaTarget(mediaDir),
+        testRestore: (input: RestoreTestInput) => testRestore(database.url, input),
         log: { info: line("info"), warn: line("warn"), error: line("error") },
         toolVersion: "test",
         ...parts,

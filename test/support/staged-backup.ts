@@ -25,6 +25,7 @@ const noLedger: JobLedger = {
   readPolicyRequest: async () => null,
   latestManifest: async () => null,
   recordVerification: async () => {},
+  readVerificationPolicy: async () => null,
 };
 
 const noMedia: MediaSource = {
