@@ -5,6 +5,7 @@ import { openMediaSource } from "../adapters/media-source/open-media-source.ts";
 import { openMediaTarget } from "../adapters/media-target/open-media-target.ts";
 import { openObjectStore } from "../adapters/object-store/open-object-store.ts";
 import { createPostgresSource } from "../adapters/postgres/postgres-source.ts";
+import { createRestoreTarget } from "../adapters/postgres/restore/restore-target.ts";
 import { openRuleChecker } from "../adapters/postgres/rule-checker.ts";
 import { connectClient, type ConnectedClient, type TemporalAddress } from "../client/connect.ts";
 import { ensureSearchAttributes } from "../client/search-attributes.ts";
@@ -154,8 +155,7 @@ export class Session {
 
   /** The source for null, else the database whose URL sealTarget() sealed. Close it. */
   async openRestoreTarget(targetSealed: string | null): Promise<RestoreTarget> {
-    await this.targetUrl(targetSealed);
-    throw new BackupError("RestoreTargetRefused", "This version can't restore into a live database yet.");
+    return createRestoreTarget({ url: await this.targetUrl(targetSealed) });
   }
 
   /** For the restore's row: a worker elsewhere must find the URL, and nobody else. */

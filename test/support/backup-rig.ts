@@ -9,6 +9,7 @@ import { createFilesystemStore } from "../../src/adapters/object-store/filesyste
 import { createFolderMediaSource } from "../../src/adapters/media-source/folder.ts";
 import { createFolderMediaTarget } from "../../src/adapters/media-target/folder.ts";
 import { createPostgresSource } from "../../src/adapters/postgres/postgres-source.ts";
+import { createRestoreTarget } from "../../src/adapters/postgres/restore/restore-target.ts";
 import { openRuleChecker } from "../../src/adapters/postgres/rule-checker.ts";
 import { connectClient, type ConnectedClient } from "../../src/client/connect.ts";
 import { ensureSearchAttributes } from "../../src/client/search-attributes.ts";
@@ -25,7 +26,6 @@ import { cacheFolder } from "../../src/local/cache-folder.ts";
 import type { MediaSource } from "../../src/ports/media-source.ts";
 import type { JobLedger } from "../../src/ports/job-ledger.ts";
 import type { ObjectStore } from "../../src/ports/object-store.ts";
-import type { RestoreTarget } from "../../src/ports/restore-target.ts";
 import type { SourceDatabase } from "../../src/ports/source-database.ts";
 import { testRestore, type RestoreTestInput } from "../../src/recover/restore-test.ts";
 import { createOrOpenRepository, type Repository } from "../../src/repository/repository.ts";
@@ -123,7 +123,8 @@ export async function createBackupRig(options: RigOptions = {}) {
         repository,
         ledger: createJobLedger(control),
         restores: createRestoreLedger(control),
-        openRestoreTarget: async (): Promise<RestoreTarget> => Promise.reject(new Error("no target yet")),
+        openRestoreTarget: async (targetSealed: string | null) =>
+          createRestoreTarget({ url: targetSealed ?? database.url }),
         openRuleChecker: (targetSealed: string | null) => openRuleChecker(targetSealed ?? database.url),
         mediaTarget: createFolderMediaTarget(mediaDir),
         testRestore: (input: RestoreTestInput) => testRestore(database.url, input),
