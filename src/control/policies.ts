@@ -4,9 +4,11 @@ import { BackupError } from "../domain/errors.ts";
 import type { Policy } from "../domain/policy.ts";
 import type { ControlDatabase, Queryable } from "./control-database.ts";
 
+export const verificationColumn = `CASE WHEN verify_cron IS NOT NULL
+    THEN json_build_object('cron', verify_cron, 'level', verify_level, 'nights', verify_nights) END AS verification`;
 const columns = `id, organization_id AS "organizationId", name, cron, time_zone AS "timeZone", jitter_seconds AS "jitterSeconds",
   catchup_seconds AS "catchupSeconds", proof, data_sets AS "dataSets", paused, version,
-  CASE WHEN verify_cron IS NOT NULL THEN json_build_object('cron', verify_cron, 'level', verify_level, 'nights', verify_nights) END AS verification`;
+  ${verificationColumn}`;
 
 export async function listPolicies(database: Queryable, filter: { organizationId?: string } = {}): Promise<Policy[]> {
   return await database.query<Policy>(

@@ -3,15 +3,16 @@
 import { randomUUID } from "node:crypto";
 import { BackupError } from "../domain/errors.ts";
 import type { Policy } from "../domain/policy.ts";
+import { verificationColumn } from "./policies.ts";
 import type { Queryable } from "./control-database.ts";
 
-export interface PolicyValues extends Omit<Policy, "id" | "organizationId" | "version"> {
+export interface PolicyValues extends Omit<Policy, "id" | "organizationId" | "version" | "verification"> {
   /** The longest time between two runs of the cron line; null when it can't be told. */
   readonly longestGapSeconds: number | null;
 }
 
 const columns = `id, organization_id AS "organizationId", name, cron, time_zone AS "timeZone", jitter_seconds AS "jitterSeconds",
-  catchup_seconds AS "catchupSeconds", proof, data_sets AS "dataSets", paused, version`;
+  catchup_seconds AS "catchupSeconds", proof, data_sets AS "dataSets", paused, version, ${verificationColumn}`;
 
 /** @throws PolicyExists */
 export async function createPolicy(bound: Queryable, organizationId: string, values: PolicyValues): Promise<Policy> {

@@ -1,4 +1,5 @@
 // Backups that somebody asked for by hand.
+import type { ProofLevel } from "../domain/backup-request.ts";
 import type { Queryable } from "./control-database.ts";
 
 export interface Trigger {
@@ -7,7 +8,7 @@ export interface Trigger {
   readonly policyId: string | null;
   readonly jobId: string | null;
   readonly dataSets: readonly string[] | null;
-  readonly proof: "none" | "integrity" | "content";
+  readonly proof: ProofLevel;
   readonly runAt: string;
   readonly purpose: string;
   readonly requestedBy: string;

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { askTemporal } from "../../client/ask-temporal.ts";
 import { requestBackup } from "../../client/start-backup.ts";
 import { findJob, listJobPage } from "../../control/job-pages.ts";
+import { proofLevels } from "../../domain/backup-request.ts";
 import { BackupError } from "../../domain/errors.ts";
 import { defineEndpoint, type Call } from "../endpoint.ts";
 import {
@@ -27,7 +28,7 @@ export const dataSetsSchema = z
   .nullable()
   .default(null)
   .meta({ description: "Null: all of them" });
-export const proofSchema = z.enum(["none", "integrity", "content"]).default("content");
+export const proofSchema = z.enum([...proofLevels]).default("content");
 
 export const startedSchema = z
   .object({

@@ -14,13 +14,14 @@ import {
   removePolicy,
   type PolicyValues,
 } from "../../control/policy-changes.ts";
+import { proofLevels } from "../../domain/backup-request.ts";
 import { policyDefaults, scheduleIdOf, type Policy } from "../../domain/policy.ts";
 import { defineEndpoint, type Call } from "../endpoint.ts";
 import { id, lineOfText, organizationId } from "../input.ts";
 import { InputError } from "../problem.ts";
 import { assertOrganization } from "./organizations.ts";
 
-const proofs = ["none", "integrity", "content"] as const;
+const proofs = [...proofLevels];
 const timeZone = lineOfText(64).meta({ description: "An IANA name", example: "Europe/Paris" });
 const cron = lineOfText(100).meta({ description: "Five fields, in the policy's time zone", example: "0 2 * * *" });
 
