@@ -1,0 +1,285 @@
+// Restores as a whole, on the real parts: Temporal, Postgres, a repository, photos. Data is lost in ways that admins lose
+// it; what comes back is compared with what was there, and so is everyone who had nothing to do with it.
+import { randomUUID } from "node:crypto";
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
+import {
+  approveRestore,
+  decideConflicts,
+  finishDryRun,
+  followRestore,
+  followRollback,
+  readRestoreProgress,
+  requestRestore,
+  requestRollback,
+} from "../../src/client/start-restore.ts";
+import { createRestoreTarget } from "../../src/adapters/postgres/restore/restore-target.ts";
+import { createRestore, getRestore } from "../../src/control/restores.ts";
+import type { RecordSelection } from "../../src/domain/restore-request.ts";
+import { restoreDefaults, restoreWorkflowId, type RestoreOrder } from "../../src/domain/restore-run.ts";
+import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
+import { eventually } from "../support/eventually.ts";
+import { checksumsOf } from "../support/organization-checksums.ts";
+
+let rig: BackupRig;
+let organizationId: string;
+let other: string;
+
+beforeAll(async () => {
+  rig = await createBackupRig();
+  await rig.startWorker();
+  [organizationId = "", other = ""] = rig.organizationIds;
+  for (const id of rig.organizationIds) await rig.backUp(id);
+});
+afterAll(async () => await rig.close());
+
+let before: Record<string, string>;
+let othersBefore: Record<string, string>;
+beforeEach(async () => {
+  before = await checksumsOf(rig, organizationId);
+  othersBefore = await checksumsOf(rig, other);
+});
+
+async function start(
+  asked: Partial<RestoreOrder> = {},
+  records: RecordSelection[] | null = null,
+): Promise<RestoreOrder> {
+  const order: RestoreOrder = {
+    ...restoreDefaults,
+    restoreId: randomUUID(),
+    organizationId,
+    targetOrganizationId: asked.organizationId ?? organizationId,
+    approval: "given",
+    requestedBy: "test",
+    records: records?.length ?? 0,
+    ...asked,
+  };
+  await createRestore(rig.control, order, { records, targetSealed: null });
+  await requestRestore(rig.client, order);
+  return order;
+}
+
+const restore = async (asked: Partial<RestoreOrder> = {}, records: RecordSelection[] | null = null) =>
+  await followRestore(rig.client, await start(asked, records));
+
+const waitsFor = (order: RestoreOrder, what: string) =>
+  eventually(`the restore to wait for ${what}`, async () => {
+    const progress = await readRestoreProgress(rig.client, order);
+    return progress?.waiting?.for === what && progress;
+  });
+
+async function expectNothingLeft(): Promise<void> {
+  const schemas = await rig.database.query(
+    "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'wedsync\\_restore\\_%'",
+  );
+  expect(schemas).toEqual([]);
+  expect(await rig.database.query("SELECT * FROM backup.backup_leases")).toEqual([]);
+}
+
+const dropSeating = () =>
+  rig.database.query(
+    "DELETE FROM seating_tables WHERE wedding_id IN (SELECT id FROM weddings WHERE organization_id = $1)",
+    [organizationId],
+  );
+
+test("a dropped seating plan: a dry run shows it and writes nothing, the restore brings it back, nobody else is touched", async () => {
+  await dropSeating();
+  const damaged = await checksumsOf(rig, organizationId);
+  const order = await start({ dryRun: true });
+  const progress = await waitsFor(order, "a look at the dry run");
+  const seating = progress.differences?.find((each) => each.table === "public.seating_tables");
+  expect(seating).toMatchObject({ changed: 0, same: 0, liveOnly: 0, taken: 0 });
+  expect(seating?.missing).toBeGreaterThan(0);
+  const target = createRestoreTarget({ url: rig.database.url });
+  const page = await target.readDifferences(order.restoreId, {
+    table: "public.seating_tables",
+    kind: "missing",
+    after: 0,
+    limit: 5,
+  });
+  expect(page.rows[0]).toMatchObject({ kind: "missing", live: null });
+  await finishDryRun(rig.client, order);
+  await followRestore(rig.client, order);
+  await expectNothingLeft();
+  expect(await checksumsOf(rig, organizationId)).toEqual(damaged);
+
+  const outcome = await restore();
+  expect(outcome).toMatchObject({ status: "applied", decidedByDefault: 0 });
+  expect(outcome.preRestoreSequence).toBeGreaterThan(1);
+  expect(outcome.proofs.length).toBeGreaterThan(0);
+  expect(outcome.rules.length).toBeGreaterThan(0);
+  expect(outcome.rules.filter((rule) => rule.offending > 0)).toEqual([]);
+  expect(await checksumsOf(rig, organizationId)).toEqual(before);
+  expect(await checksumsOf(rig, other)).toEqual(othersBefore);
+  expect(await getRestore(rig.control, outcome.restoreId)).toMatchObject({ status: "applied", strategy: "overwrite" });
+  await expectNothingLeft();
+});
+
+test("a whole organization that was deleted, with its photos; and rolled back again, exactly", async () => {
+  const [photo] = await rig.database.query<{ path: string }>(
+    "SELECT storage_path AS path FROM photos WHERE organization_id = $1 LIMIT 1",
+    [organizationId],
+  );
+  const path = join(rig.mediaDir, photo?.path ?? "");
+  await rm(path);
+  await rig.database.query(
+    "DELETE FROM comments WHERE subject_id IN (SELECT id FROM guests WHERE organization_id = $1 UNION SELECT id FROM tasks WHERE organization_id = $1 UNION SELECT id FROM vendors WHERE organization_id = $1)",
+    [organizationId],
+  );
+  await rig.database.query("DELETE FROM contracts WHERE organization_id = $1", [organizationId]);
+  await rig.database.query("DELETE FROM organizations WHERE id = $1", [organizationId]);
+  const outcome = await restore({ choice: { by: "sequence", sequence: 1 } });
+  expect(outcome.notes.join()).toContain("the organization did not exist");
+  expect(outcome.files).toMatchObject({ created: 1, notInBackup: 0 });
+  expect(await rig.media.stat(photo?.path ?? "")).not.toBeNull();
+  expect(await checksumsOf(rig, organizationId)).toEqual(before);
+  expect(await checksumsOf(rig, other)).toEqual(othersBefore);
+
+  const rollback = { restoreId: outcome.restoreId, organizationId, partial: false, requestedBy: "test" };
+  await requestRollback(rig.client, rollback);
+  const undone = await followRollback(rig.client, rollback);
+  expect(undone).toMatchObject({ refused: [], files: { removed: 1 } });
+  expect(await rig.database.query("SELECT 1 FROM organizations WHERE id = $1", [organizationId])).toEqual([]);
+  expect(await rig.media.stat(photo?.path ?? "")).toBeNull();
+  expect(await getRestore(rig.control, outcome.restoreId)).toMatchObject({
+    status: "rolled_back",
+    rolledBackBy: "test",
+  });
+
+  await restore({ choice: { by: "sequence", sequence: 1 } });
+  expect(await checksumsOf(rig, organizationId)).toEqual(before);
+  await expectNothingLeft();
+});
+
+test("a photo of other content is set back, and a rollback brings the later content", async () => {
+  const [photo] = await rig.database.query<{ path: string }>(
+    "SELECT storage_path AS path FROM photos WHERE organization_id = $1 LIMIT 1",
+    [organizationId],
+  );
+  await writeFile(join(rig.mediaDir, photo?.path ?? ""), "scribble");
+  const outcome = await restore({ choice: { by: "sequence", sequence: 1 } });
+  expect(outcome.files).toMatchObject({ replaced: 1 });
+  expect((await rig.media.stat(photo?.path ?? ""))?.sizeBytes).toBeGreaterThan(8);
+  const rollback = { restoreId: outcome.restoreId, organizationId, partial: false, requestedBy: "test" };
+  await requestRollback(rig.client, rollback);
+  expect(await followRollback(rig.client, rollback)).toMatchObject({ files: { putBack: 1 } });
+  expect((await rig.media.stat(photo?.path ?? ""))?.sizeBytes).toBe(8);
+  await restore({ choice: { by: "sequence", sequence: 1 } });
+});
+
+test("prompt: the named row is set back, the others stay, and nothing of a row is in workflow history", async () => {
+  await rig.database.query(
+    "UPDATE guests SET notes = 'geheim-' || first_name, updated_at = now() WHERE id IN (SELECT id FROM guests WHERE organization_id = $1 ORDER BY id LIMIT 3)",
+    [organizationId],
+  );
+  const order = await start({ strategy: "prompt", approval: "ask", choice: { by: "sequence", sequence: 1 } });
+  const progress = await waitsFor(order, "decisions");
+  expect(progress.waiting?.undecided).toBe(3);
+  const target = createRestoreTarget({ url: rig.database.url });
+  const { rows } = await target.readDifferences(order.restoreId, {
+    table: "public.guests",
+    kind: "changed",
+    after: 0,
+    limit: 10,
+  });
+  expect(rows).toHaveLength(3);
+  await expect(
+    decideConflicts(rig.client, order, [{ number: 1_000_000, decision: "keep live" }]),
+  ).rejects.toMatchObject({
+    code: "DecisionInvalid",
+  });
+  const [first, ...rest] = rows.map((row) => row.number);
+  const left = await decideConflicts(rig.client, order, [
+    { number: first ?? 0, decision: "take backup" },
+    ...rest.map((number) => ({ number, decision: "keep live" as const })),
+  ]);
+  expect(left).toEqual({ undecided: 0 });
+  // A row that changes after it was decided is asked again.
+  await rig.database.query("UPDATE guests SET notes = 'geheim-again' WHERE id = $1", [rows[0]?.key["id"]]);
+  await approveRestore(rig.client, order, "ada");
+  const again = await eventually("the row to be asked again", async () => {
+    const seen = await readRestoreProgress(rig.client, order);
+    return seen?.askedAgain === 1 && seen.waiting;
+  });
+  expect(again.undecided).toBe(1);
+  await decideConflicts(rig.client, order, [{ number: first ?? 0, decision: "take backup" }]);
+  await followRestore(rig.client, order);
+  const notes = await rig.database.query<{ notes: string | null }>(
+    "SELECT notes FROM guests WHERE organization_id = $1 AND notes LIKE 'geheim-%'",
+    [organizationId],
+  );
+  expect(notes).toHaveLength(2);
+
+  const history = await rig.client.workflow.getHandle(restoreWorkflowId(order)).fetchHistory();
+  const text = JSON.stringify(history, (_, value: unknown) =>
+    value instanceof Uint8Array ? Buffer.from(value).toString("utf8") : value,
+  );
+  expect(text).toContain(order.restoreId);
+  expect(text).not.toContain("geheim");
+  for (const { first_name } of await rig.database.query<{ first_name: string }>(
+    "SELECT DISTINCT first_name FROM guests",
+  ))
+    expect(text).not.toContain(`"${first_name}"`);
+  await restore({ choice: { by: "sequence", sequence: 1 } });
+  expect(await checksumsOf(rig, organizationId)).toEqual(before);
+  await expectNothingLeft();
+});
+
+test("one record with what hangs on it; its key is not in history", async () => {
+  const [guest] = await rig.database.query<{ id: string }>(
+    "SELECT g.id FROM guests g JOIN seat_assignments s ON s.guest_id = g.id WHERE g.organization_id = $1 LIMIT 1",
+    [organizationId],
+  );
+  const id = guest?.id ?? "";
+  await rig.database.query("UPDATE vendors SET rating = 1 WHERE organization_id = $1", [organizationId]);
+  await rig.database.query("DELETE FROM guests WHERE id = $1", [id]);
+  const outcome = await restore({ choice: { by: "sequence", sequence: 1 } }, [{ table: "public.guests", key: [id] }]);
+  expect(await rig.database.query("SELECT 1 FROM seat_assignments WHERE guest_id = $1", [id])).toHaveLength(1);
+  expect(outcome.applied.filter((each) => each.table === "public.vendors" && each.updated > 0)).toEqual([]);
+  const history = await rig.client.workflow
+    .getHandle(restoreWorkflowId({ organizationId, restoreId: outcome.restoreId }))
+    .fetchHistory();
+  const text = JSON.stringify(history, (_, value: unknown) =>
+    value instanceof Uint8Array ? Buffer.from(value).toString("utf8") : value,
+  );
+  expect(text).not.toContain(id);
+  await restore({ choice: { by: "sequence", sequence: 1 } });
+  expect(await checksumsOf(rig, organizationId)).toEqual(before);
+});
+
+test("a backup and a restore exclude each other, and a second restore is refused while one waits", async () => {
+  const order = await start({ approval: "ask" });
+  await waitsFor(order, "approval");
+  await expect(restore()).rejects.toMatchObject({ code: "OrganizationBusy" });
+  const backup = await rig.backUp(organizationId);
+  expect(backup.status).toBe("completed");
+  await approveRestore(rig.client, order, "ada");
+  await followRestore(rig.client, order);
+  await expectNothingLeft();
+});
+
+test("drift that would lose data is refused by name before anything is touched", async () => {
+  await rig.database.query("ALTER TABLE vendors ADD COLUMN must_have text");
+  await rig.database.query("UPDATE vendors SET must_have = ''");
+  await rig.database.query("ALTER TABLE vendors ALTER COLUMN must_have SET NOT NULL");
+  try {
+    await expect(restore()).rejects.toMatchObject({ code: "SchemaDrifted" });
+    await expectNothingLeft();
+  } finally {
+    await rig.database.query("ALTER TABLE vendors DROP COLUMN must_have");
+  }
+});
+
+test("at a time between two backups the one before is taken; before the first, none", async () => {
+  const vault = await rig.repository.openVault(organizationId);
+  const { manifest } = await vault.readManifest(2);
+  const justBefore = new Date(Date.parse(manifest.snapshot.takenAt) - 1).toISOString();
+  const order = await start({ dryRun: true, previewMs: 1, choice: { by: "time", at: justBefore } });
+  expect((await followRestore(rig.client, order)).backup.sequence).toBe(1);
+  const exact = await start({ dryRun: true, previewMs: 1, choice: { by: "time", at: manifest.snapshot.takenAt } });
+  expect((await followRestore(rig.client, exact)).backup.sequence).toBe(2);
+  await expect(restore({ choice: { by: "time", at: "2001-01-01T00:00:00Z" } })).rejects.toMatchObject({
+    code: "BackupNotFound",
+  });
+});
