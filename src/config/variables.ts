@@ -25,6 +25,10 @@ export const variables = z.object({
   BACKUP_DATABASE_URL: postgresUrl
     .optional()
     .meta({ description: "Where the control tables live (schema `backup`). Default: the source." }),
+  BACKUP_SCRATCH_DATABASE_URL: postgresUrl.optional().meta({
+    description:
+      "Any database of the server where restore tests make theirs (needs CREATEDB). Default: BACKUP_DATABASE_URL.",
+  }),
   BACKUP_CATALOGUE: text("JSON or YAML file that says how your schema belongs to organizations. Default: WedSync's."),
   BACKUP_DATA_DIR: text("Folder for local servers and the local repository. Default: `.wedsync`."),
   BACKUP_ENCRYPTION_KEY: text(
@@ -140,6 +144,7 @@ export const secretVariables = [
   "BACKUP_VERIFICATION_KEY",
   "BACKUP_SOURCE_DATABASE_URL",
   "BACKUP_DATABASE_URL",
+  "BACKUP_SCRATCH_DATABASE_URL",
   "BACKUP_SCRATCH_DATABASE_URL",
   "RECOVER_DATABASE_URL",
   "AWS_SECRET_ACCESS_KEY",
