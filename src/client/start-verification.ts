@@ -1,5 +1,4 @@
 // Starts a verification of a stored backup and waits for what it finds.
-import { randomUUID } from "node:crypto";
 import { type Client, WorkflowFailedError } from "@temporalio/client";
 import { ApplicationFailure } from "@temporalio/common";
 import { taskQueues } from "../domain/backup-request.ts";
@@ -11,7 +10,7 @@ export type VerificationRequest = Pick<VerifyOrder, "organizationId" | "choice" 
   Partial<VerifyOrder>;
 
 export async function requestVerification(client: Client, asked: VerificationRequest): Promise<VerifyOrder> {
-  const order: VerifyOrder = { verificationId: randomUUID(), part: null, ...asked };
+  const order: VerifyOrder = { verificationId: globalThis.crypto.randomUUID(), part: null, ...asked };
   const { organizationId, level } = order;
   await client.workflow.start("verifyBackup", {
     workflowId: verifyWorkflowId(order),
