@@ -16,7 +16,6 @@ import {
 } from "../../src/client/start-restore.ts";
 import { createRestoreTarget } from "../../src/adapters/postgres/restore/restore-target.ts";
 import { createRestore, getRestore } from "../../src/control/restores.ts";
-import type { RecordSelection } from "../../src/domain/restore-request.ts";
 import { restoreDefaults, restoreWorkflowId, type RestoreOrder } from "../../src/domain/restore-run.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { eventually } from "../support/eventually.ts";
@@ -52,16 +51,14 @@ async function start(
     targetOrganizationId: asked.organizationId ?? organizationId,
     approval: "given",
     requestedBy: "test",
-    records: records?.length ?? 0,
     ...asked,
   };
-  await createRestore(rig.control, order, { records, targetSealed: null });
+  await createRestore(rig.control, order, { records: null, targetSealed: null });
   await requestRestore(rig.client, order);
   return order;
 }
 
-const restore = async (asked: Partial<RestoreOrder> = {}, records: RecordSelection[] | null = null) =>
-  await followRestore(rig.client, await start(asked, records));
+const restore = async (asked: Partial<RestoreOrder> = {}) => await followRestore(rig.client, await start(asked));
 
 const waitsFor = (order: RestoreOrder, what: string) =>
   eventually(`the restore to wait for ${what}`, async () => {
@@ -224,28 +221,6 @@ test("prompt: the named row is set back, the others stay, and nothing of a row i
   await restore({ choice: { by: "sequence", sequence: 1 } });
   expect(await checksumsOf(rig, organizationId)).toEqual(before);
   await expectNothingLeft();
-});
-
-test("one record with what hangs on it; its key is not in history", async () => {
-  const [guest] = await rig.database.query<{ id: string }>(
-    "SELECT g.id FROM guests g JOIN seat_assignments s ON s.guest_id = g.id WHERE g.organization_id = $1 LIMIT 1",
-    [organizationId],
-  );
-  const id = guest?.id ?? "";
-  await rig.database.query("UPDATE vendors SET rating = 1 WHERE organization_id = $1", [organizationId]);
-  await rig.database.query("DELETE FROM guests WHERE id = $1", [id]);
-  const outcome = await restore({ choice: { by: "sequence", sequence: 1 } }, [{ table: "public.guests", key: [id] }]);
-  expect(await rig.database.query("SELECT 1 FROM seat_assignments WHERE guest_id = $1", [id])).toHaveLength(1);
-  expect(outcome.applied.filter((each) => each.table === "public.vendors" && each.updated > 0)).toEqual([]);
-  const history = await rig.client.workflow
-    .getHandle(restoreWorkflowId({ organizationId, restoreId: outcome.restoreId }))
-    .fetchHistory();
-  const text = JSON.stringify(history, (_, value: unknown) =>
-    value instanceof Uint8Array ? Buffer.from(value).toString("utf8") : value,
-  );
-  expect(text).not.toContain(id);
-  await restore({ choice: { by: "sequence", sequence: 1 } });
-  expect(await checksumsOf(rig, organizationId)).toEqual(before);
 });
 
 test("a backup and a restore exclude each other, and a second restore is refused while one waits", async () => {

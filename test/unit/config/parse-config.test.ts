@@ -48,6 +48,7 @@ describe("the configuration", () => {
     const given = {
       BACKUP_SOURCE_DATABASE_URL: "postgres://reader:p%40ss@db:5432/app",
       BACKUP_DATABASE_URL: "postgresql://control@db/control?sslmode=require",
+      BACKUP_SCRATCH_DATABASE_URL: "postgres://tester@localhost/postgres",
       BACKUP_CATALOGUE: "catalogue.yaml",
       BACKUP_DATA_DIR: "data",
       BACKUP_ENCRYPTION_KEY: "a passphrase of some length",
@@ -90,6 +91,7 @@ describe("the configuration", () => {
     expect(parse(given)).toEqual({
       sourceUrl: given.BACKUP_SOURCE_DATABASE_URL,
       controlUrl: given.BACKUP_DATABASE_URL,
+      scratchUrl: given.BACKUP_SCRATCH_DATABASE_URL,
       cataloguePath: "/srv/wedsync/catalogue.yaml",
       dataDir: "/srv/wedsync/data",
       encryptionKey: given.BACKUP_ENCRYPTION_KEY,
