@@ -40,10 +40,7 @@ beforeEach(async () => {
   othersBefore = await checksumsOf(rig, other);
 });
 
-async function start(
-  asked: Partial<RestoreOrder> = {},
-  records: RecordSelection[] | null = null,
-): Promise<RestoreOrder> {
+async function start(asked: Partial<RestoreOrder> = {}): Promise<RestoreOrder> {
   const order: RestoreOrder = {
     ...restoreDefaults,
     restoreId: randomUUID(),
