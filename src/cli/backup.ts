@@ -19,7 +19,7 @@ export interface BackupOptions {
 }
 
 /** Runs at a time; each holds a snapshot on the source. */
-const concurrency = 4;
+const concurrency = 8;
 
 export async function runBackup(session: Session, options: BackupOptions): Promise<number> {
   if ((options.organization === undefined) === (options.all !== true))
