@@ -12,7 +12,7 @@ interface Protection {
   readonly notes: readonly string[];
 }
 
-export async function protectBeforeRestore(order: RestoreOrder): Promise<Protection> {
+export async function protectBeforeRestore(order: RestoreOrder, exists: boolean): Promise<Protection> {
   const { restoreId, organizationId, requestedBy } = order;
   if (!order.preRestoreBackup) return { sequence: null, notes: ["no backup was made before it, as asked"] };
   if (order.target === "other" || order.targetOrganizationId !== organizationId)
@@ -20,6 +20,11 @@ export async function protectBeforeRestore(order: RestoreOrder): Promise<Protect
       sequence: null,
       notes: ["no backup was made before it: the target is not the organization that is backed up"],
     };
+  const didNotExist: Protection = {
+    sequence: null,
+    notes: ["no backup was made before it: the organization did not exist"],
+  };
+  if (!exists) return didNotExist;
   const request: BackupRequest = {
     organizationId,
     policyId: null,
@@ -47,7 +52,7 @@ export async function protectBeforeRestore(order: RestoreOrder): Promise<Protect
         continue;
       }
       if (nameFailure(error, "").code !== "OrganizationNotFound") throw error;
-      return { sequence: null, notes: ["no backup was made before it: the organization did not exist"] };
+      return didNotExist;
     }
   }
 }

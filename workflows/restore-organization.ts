@@ -125,7 +125,7 @@ export class RestoreRun {
       }
       if (protectedBy === null) {
         this.enter("protect");
-        protectedBy = await protectBeforeRestore(order);
+        protectedBy = await protectBeforeRestore(order, exists(step.backup, differences));
       }
       this.enter("apply");
       const applied = await this.apply(step);
@@ -273,6 +273,10 @@ export class RestoreRun {
 
 const count = (differences: readonly TableDifference[], kind: "missing" | "changed" | "liveOnly" | "taken"): number =>
   differences.reduce((sum, each) => sum + each[kind], 0);
+
+/** False where its own row would be brought back; true also where that row is not part of the restore. */
+const exists = ({ rootTable }: ChosenBackup, differences: readonly TableDifference[]): boolean =>
+  differences.every((each) => each.table !== rootTable || each.missing === 0);
 
 const describeDefaults = (decided: number, { defaultDecision }: RestoreOrder): string[] =>
   decided === 0 ? [] : [`nobody decided ${decided} conflicts in time: “${defaultDecision}” held for them`];

@@ -29,6 +29,7 @@ export async function chooseBackup(
     backupId: manifest.backupId,
     takenAt: manifest.snapshot.takenAt,
     complete: manifest.complete,
+    rootTable: manifest.root.table,
     rows: manifest.tables.reduce((sum, table) => sum + table.rows, 0),
     rawBytes: manifest.tables.reduce((sum, table) => sum + table.rawBytes, 0),
     mergeBaseSequence: base?.sequence ?? null,

@@ -75,7 +75,12 @@ program
   .command("up")
   .description("start everything on this machine, back up every organization, keep running (npm start)")
   .option("--once", "back up and restore-test every organization, print a summary, end", false)
-  .action(run(async (session, options: { once: boolean }) => (await import("./up.ts")).runUp(session, options)));
+  .option("--no-demo", "do not lose and restore sample data for show")
+  .action(
+    run(async (session, options: { once: boolean; demo: boolean }) =>
+      (await import("./up.ts")).runUp(session, options),
+    ),
+  );
 program
   .command("worker")
   .description("run workflows and activities until stopped")

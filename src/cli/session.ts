@@ -179,7 +179,12 @@ export class Session {
     return client;
   }
 
-  async startWorker(): Promise<RunningWorker> {
+  /** One for this process, however often it is asked for. */
+  startWorker(): Promise<RunningWorker> {
+    return this.once("worker", () => this.openWorker());
+  }
+
+  private async openWorker(): Promise<RunningWorker> {
     const { startWorker } = await import("../worker/run-worker.ts"); // the SDK's core takes half a second to load
     await this.client();
     const [source, catalogue, media, mediaTarget, repository, control, workflowBundle] = await Promise.all([

@@ -7,6 +7,7 @@ import { findFreePort } from "../local/free-port.ts";
 import { createSampleSchema, generateSampleWeddings } from "../samples/generate.ts";
 import { samplePresets } from "../samples/sample-size.ts";
 import { backUpAll } from "./backup.ts";
+import { demonstrateRestore } from "./demonstration.ts";
 import { describeRuns, type Described } from "./describe-runs.ts";
 import { nameOrganizations } from "./organization-names.ts";
 import { number, seconds } from "./output.ts";
@@ -17,7 +18,7 @@ import type { Session } from "./session.ts";
 
 const sampleSeed = 1;
 
-export async function runUp(session: Session, options: { once: boolean }): Promise<number> {
+export async function runUp(session: Session, options: { once: boolean; demo: boolean }): Promise<number> {
   const { output, config } = session;
   const startedMs = performance.now();
   output.say("starting the servers …");
@@ -49,6 +50,9 @@ export async function runUp(session: Session, options: { once: boolean }): Promi
   const runs = await backUpAll(session, client, ids, { dataSets: null, proof: "content" });
   const described = { names: await nameOrganizations(session), elapsedMs: performance.now() - backupsStartedMs };
 
+  // Only what this start has made itself is ever damaged.
+  if (options.demo && !options.once && stack.isNewDatabase && config.sourceUrl === null)
+    await demonstrateRestore(session, client, runs);
   if (options.once) return await finishOnce(session, runs, described);
   const facade = await openFacade(session, { port: await findFreePort(config.port), host: "127.0.0.1" });
   await stack.folder.announce({ ...stack, facadeUrl: facade.url });

@@ -77,6 +77,8 @@ export interface ChosenBackup {
   /** The moment that it shows. */
   readonly takenAt: string;
   readonly complete: boolean;
+  /** Where organizations themselves are; tells by the comparison whether this one exists. */
+  readonly rootTable: string;
   readonly rows: number;
   readonly rawBytes: number;
   /** For a three-way merge. */

@@ -53,6 +53,7 @@ export class FakeRestore {
         backupId: "b0000000-0000-4000-8000-000000000003",
         takenAt: "2026-06-01T00:00:00.000000Z",
         complete: true,
+        rootTable: "public.organizations",
         rows: 100,
         rawBytes: 10_000,
         mergeBaseSequence: null,
