@@ -5,6 +5,7 @@ import type { ProofLevel } from "../domain/backup-request.ts";
 import { BackupError } from "../domain/errors.ts";
 import type { BackupProgress } from "../domain/progress.ts";
 import { describeRuns } from "./describe-runs.ts";
+import { listSourceOrganizations } from "./list-source-organizations.ts";
 import { nameOrganizations } from "./organization-names.ts";
 import { bytes, number, usage } from "./output.ts";
 import { exitCodeOf, type BackupRun } from "./run-results.ts";
@@ -27,8 +28,7 @@ export async function runBackup(session: Session, options: BackupOptions): Promi
   const client = await session.client();
   // Where nobody runs a worker for this folder or cluster, the command brings its own.
   if (session.stack !== null) await session.startWorker();
-  const ids =
-    options.organization ?? (await (await session.source()).listOrganizations((await session.catalogue()).root));
+  const ids = options.organization ?? (await listSourceOrganizations(session));
   const dataSets = options.dataSet ?? null;
   if (!options.wait) {
     const started: ({ organizationId: string } & StartedBackup)[] = [];

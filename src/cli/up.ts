@@ -9,6 +9,7 @@ import { samplePresets } from "../samples/sample-size.ts";
 import { backUpAll } from "./backup.ts";
 import { demonstrateRestore } from "./demonstration.ts";
 import { describeRuns, type Described } from "./describe-runs.ts";
+import { listSourceOrganizations } from "./list-source-organizations.ts";
 import { nameOrganizations } from "./organization-names.ts";
 import { number, seconds } from "./output.ts";
 import { restoreTest, type RestoreTest } from "./restore-test.ts";
@@ -35,14 +36,9 @@ export async function runUp(session: Session, options: { once: boolean; demo: bo
       `made ${made.organizationIds.length} sample organizations: ${number(made.rows)} rows, ${made.files} photos`,
     );
   }
-  const [control, client, source, catalogue] = [
-    await session.control(),
-    await session.client(),
-    await session.source(),
-    await session.catalogue(),
-  ];
+  const ids = await listSourceOrganizations(session);
+  const [control, client] = [await session.control(), await session.client()];
   await session.startWorker();
-  const ids = await source.listOrganizations(catalogue.root);
   if (config.sourceUrl === null) await makeNightlyPolicies(session, ids);
   await reconcilePolicySchedules(client, await listPolicies(control));
   output.say(`ready after ${seconds(performance.now() - startedMs)}; backing up ${ids.length} organizations …`);
