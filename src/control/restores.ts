@@ -17,7 +17,7 @@ import {
   type RollbackOutcome,
   type RuleFinding,
 } from "../domain/restore-run.ts";
-import type { ControlDatabase } from "./control-database.ts";
+import type { ControlDatabase, Queryable } from "./control-database.ts";
 
 export interface RestoreRow {
   readonly id: string;
@@ -82,7 +82,7 @@ const columns = `id, organization_id AS "organizationId", target_organization_id
 
 /** Safe to repeat with the same order. */
 export async function createRestore(
-  database: ControlDatabase,
+  database: Queryable,
   order: RestoreOrder,
   secrets: { records: readonly RecordSelection[] | null; targetSealed: string | null },
 ): Promise<void> {
@@ -110,17 +110,19 @@ export async function createRestore(
 }
 
 export async function listRestores(
-  database: ControlDatabase,
-  filter: { organizationId?: string; limit: number },
+  database: Queryable,
+  filter: { organizationId?: string; after?: { at: string; id: string } | null; limit: number },
 ): Promise<RestoreRow[]> {
   return await database.query<RestoreRow>(
-    `SELECT ${columns} FROM backup.backup_restores WHERE $1::text IS NULL OR organization_id = $1 ORDER BY requested_at DESC LIMIT $2`,
-    [filter.organizationId ?? null, filter.limit],
+    `SELECT ${columns} FROM backup.backup_restores r
+     WHERE ($1::text IS NULL OR organization_id = $1) AND ($2::timestamptz IS NULL OR (r.requested_at, r.id) < ($2, $3::uuid))
+     ORDER BY r.requested_at DESC, r.id DESC LIMIT $4`,
+    [filter.organizationId ?? null, filter.after?.at ?? null, filter.after?.id ?? null, filter.limit],
   );
 }
 
 /** @throws RestoreNotFound */
-export async function getRestore(database: ControlDatabase, id: string): Promise<RestoreRow> {
+export async function getRestore(database: Queryable, id: string): Promise<RestoreRow> {
   const isId = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(id);
   const [row] = isId
     ? await database.query<RestoreRow>(`SELECT ${columns} FROM backup.backup_restores WHERE id = $1`, [id])

@@ -67,6 +67,8 @@ export interface Endpoint<
   readonly query?: Q;
   readonly body?: B;
   readonly limit?: LimitName;
+  /** Requests that use nothing of the allowance. */
+  readonly isSpared?: (body: Input<B>) => boolean;
   /** Takes If-Match. */
   readonly conditional?: boolean;
   readonly success: {

@@ -14,6 +14,16 @@ import {
   replacePolicy,
   resumePolicyEndpoint,
 } from "./endpoints/policies.ts";
+import {
+  approveRestoreEndpoint,
+  cancelRestoreEndpoint,
+  decideRestoreEndpoint,
+  finishDryRunEndpoint,
+  listRestores,
+  readRestore,
+  rollBackRestore,
+  startRestore,
+} from "./endpoints/restores.ts";
 import { closeSession, openSession, readSession } from "./endpoints/session.ts";
 import { cancelTriggerEndpoint, listTriggers, readTrigger, triggerBackup } from "./endpoints/triggers.ts";
 import { listVerifications } from "./endpoints/verifications.ts";
@@ -44,6 +54,14 @@ export const endpoints: readonly Endpoint[] = [
   readJob,
   cancelJob,
   watchJob,
+  listRestores,
+  startRestore,
+  readRestore,
+  approveRestoreEndpoint,
+  decideRestoreEndpoint,
+  finishDryRunEndpoint,
+  cancelRestoreEndpoint,
+  rollBackRestore,
   listVerifications,
   listAudit,
 ];

@@ -224,6 +224,7 @@ async function once(
 
 async function allowanceOf(endpoint: Endpoint, call: Call<never, never, never>): Promise<Allowance | null> {
   if (endpoint.limit === undefined || call.organizationId === null) return null;
+  if (endpoint.isSpared?.(call.body) === true) return null;
   return await call.dependencies.limits.use(endpoint.limit, call.organizationId, call.principal.subject);
 }
 

@@ -174,6 +174,19 @@ describe("a trigger", () => {
   });
 });
 
+describe("a restore", () => {
+  test("of another organization's backup finds none", async () => {
+    const { backups } = (await get("/api/admin/backup", foreign)).body as { backups: { id: string }[] };
+    const started = await post("/api/admin/restores", { backup: { backupId: backups[0]?.id }, purpose: "a trick" });
+    const path = started.headers["location"] as string;
+    await waitUntil("it is refused", async () => (await get(path)).body.status === "failed");
+    expect((await get(path)).body.error.code).toBe("BackupNotFound");
+    const { restores } = (await get("/api/admin/restores")).body as { restores: object[] };
+    expect(restores).toMatchObject([{ status: "failed", requestedBy: "anna", dryRun: true }]);
+    expect((await get("/api/admin/restores", foreign)).body.restores).toEqual([]);
+  });
+});
+
 describe("an Idempotency-Key", () => {
   const keyed = (key: string, body: object, as = admin) =>
     post("/api/admin/backup/trigger", body, as).set("Idempotency-Key", key);

@@ -21,7 +21,7 @@ export const listJobs = defineEndpoint({
   query: z.strictObject({
     organizationId: organizationId.optional(),
     status: z.enum(statuses).optional(),
-    trigger: z.enum(["schedule", "manual", "cli"]).optional(),
+    trigger: z.enum(["schedule", "manual", "cli", "restore"]).optional(),
     policyId: id.optional(),
     limit,
     cursor,

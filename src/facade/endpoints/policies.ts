@@ -48,7 +48,7 @@ const policySchema = z
     timeZone: z.string(),
     jitterSeconds: z.number(),
     catchupSeconds: z.number(),
-    proof: z.enum(proofs),
+    proof: z.string(),
     dataSets: z.array(z.string()).nullable(),
     paused: z.boolean(),
     version: z.number(),
