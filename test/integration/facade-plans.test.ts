@@ -68,7 +68,11 @@ const filters: [string, Omit<JobPageFilter, "after" | "limit">, string][] = [
   ],
   ["its backups", { organizationId: "org-7", backupsOnly: true }, "backup_jobs_by_organization"],
   ["everybody's jobs", { organizationId: null }, "backup_jobs_by_time"],
-  ["everybody's failed jobs", { organizationId: null, status: ["failed"] }, "backup_jobs_by_time"],
+  [
+    "everybody's failed jobs",
+    { organizationId: null, status: ["failed"] },
+    "backup_jobs_by_status|backup_jobs_by_time",
+  ],
 ];
 
 describe(`with ${jobs} jobs`, () => {
@@ -80,7 +84,7 @@ describe(`with ${jobs} jobs`, () => {
       const scans = nodes.filter((node) => node["Relation Name"] === "backup_jobs");
       const indexes = nodes.flatMap((node) => node["Index Name"] ?? []);
       expect(scans.map((node) => node["Node Type"])).not.toContain("Seq Scan");
-      expect(indexes).toContain(index);
+      expect(indexes.some((name) => index.split("|").includes(name))).toBe(true);
       // No more than the page is touched, give or take what the filters leave out.
       for (const scan of scans) expect(scan["Actual Rows"] + (scan["Rows Removed by Filter"] ?? 0)).toBeLessThan(400);
     }
