@@ -88,7 +88,7 @@ describe("a body", () => {
   test.each(wrong)("%s", async (_what, body, headers, status, code) => {
     const before = await rig.control.query("SELECT count(*) FROM backup.backup_policies");
     const answer = await post("/api/admin/policies", body, headers);
-    expectProblem(answer as unknown as Answer, status, code);
+    expectProblem(answer, status, code);
     const [entry] = await rig.control.query<{ details: { code: string }; outcome: string }>(
       "SELECT details, outcome FROM backup.audit_log WHERE request_id = $1",
       [answer.body.requestId],
@@ -131,7 +131,7 @@ describe("an address", () => {
     ["in other letters", "/API/admin/jobs", 404, "RouteNotFound"],
   ];
   test.each(wrong)("%s", async (_what, path, status, code) => {
-    expectProblem((await request(facade.url).get(path).set(admin)) as unknown as Answer, status, code);
+    expectProblem(await request(facade.url).get(path).set(admin), status, code);
   });
 
   test("with another organization's place in a list shows one's own", async () => {
@@ -145,7 +145,7 @@ describe("an address", () => {
   test("knows its methods, and says which", async () => {
     for (const method of ["put", "patch", "delete"] as const) {
       const answer = await request(facade.url)[method]("/api/admin/jobs").set(admin);
-      expectProblem(answer as unknown as Answer, 405, "MethodNotAllowed");
+      expectProblem(answer, 405, "MethodNotAllowed");
       expect(answer.headers["allow"]).toBe("GET, HEAD");
     }
   });
@@ -154,13 +154,9 @@ describe("an address", () => {
 describe("a header", () => {
   test("is taken only in the form that it has", async () => {
     const policies = "/api/admin/policies/00000000-0000-4000-8000-000000000000";
-    expectProblem(
-      (await request(facade.url).delete(policies).set(admin).set("If-Match", "7")) as unknown as Answer,
-      400,
-      "UsageInvalid",
-    );
+    expectProblem(await request(facade.url).delete(policies).set(admin).set("If-Match", "7"), 400, "UsageInvalid");
     const keyed = post("/api/admin/backup", "{}", { "Idempotency-Key": "a b" });
-    expectProblem((await keyed) as unknown as Answer, 400, "UsageInvalid");
+    expectProblem(await keyed, 400, "UsageInvalid");
     const answer = await request(facade.url).get("/api/admin/jobs").set(admin).set("X-Request-Id", "no good id!");
     expect(answer.headers["x-request-id"]).toMatch(/^[0-9a-f-]{36}$/);
   });
@@ -175,7 +171,7 @@ describe("a header", () => {
       `bearer ${admin.Authorization.slice(7)}x`,
     ])
       expectProblem(
-        (await request(facade.url).get("/api/admin/jobs").set("Authorization", value)) as unknown as Answer,
+        await request(facade.url).get("/api/admin/jobs").set("Authorization", value),
         401,
         "Unauthenticated",
       );
@@ -237,7 +233,7 @@ describe("the rate limits", () => {
     ]);
     expect((await ask(two, "/api/admin/backup", organizationId, sub)).status).toBe(202);
     const refused = await ask(one, "/api/admin/backup", organizationId, sub);
-    expectProblem(refused as unknown as Answer, 429, "RateLimited");
+    expectProblem(refused, 429, "RateLimited");
     expect(Number(refused.headers["retry-after"])).toBeGreaterThan(3_000);
     expect((await ask(one, "/api/admin/backup", organizationId, `${sub}-other`)).status).toBe(202);
     expect((await ask(one, "/api/admin/backup", other, sub)).status).toBe(202);
@@ -249,11 +245,7 @@ describe("the rate limits", () => {
     const pool = new Pool({ connectionString: "postgres://nobody@127.0.0.1:1/none", connectionTimeoutMillis: 1_000 });
     const broken = await open({ dependencies: { limits: createRateLimits({ kind: "postgres", pool }) } });
     const as = await broken.as("owner", organizationId);
-    expectProblem(
-      (await request(broken.url).post("/api/admin/backup").set(as).send({})) as unknown as Answer,
-      503,
-      "RateLimiterUnavailable",
-    );
+    expectProblem(await request(broken.url).post("/api/admin/backup").set(as).send({}), 503, "RateLimiterUnavailable");
     expect((await request(broken.url).get("/api/admin/backup").set(as)).status).toBe(200);
     await pool.end();
   });
@@ -288,7 +280,7 @@ describe("without", () => {
       .post("/api/admin/policies")
       .set(as)
       .send({ name: "lost", cron: "0 2 * * *" });
-    expectProblem(answer as unknown as Answer, 503, "TemporalUnreachable");
+    expectProblem(answer, 503, "TemporalUnreachable");
     // A policy that Temporal did not take is not there.
     expect((await request(broken.url).get("/api/admin/policies").set(as)).body.policies).toEqual([]);
   });
@@ -300,7 +292,7 @@ describe("without", () => {
     const broken = await open({ dependencies: { listOrganizations } });
     const as = await broken.as("owner", organizationId);
     const answer = await request(broken.url).post("/api/admin/backup").set(as).send({});
-    expectProblem(answer as unknown as Answer, 503, "SourceUnreachable");
+    expectProblem(answer, 503, "SourceUnreachable");
     expect(answer.text).not.toContain("db.internal");
   });
 });
