@@ -2,6 +2,7 @@
 // library reaches the workflow bundle.
 import type { BackupOutcome, BackupRequest, ProofLevel } from "../src/domain/backup-request.ts";
 import type { ErrorCode } from "../src/domain/errors.ts";
+import type { Prerequisite } from "../src/domain/policy.ts";
 import type { StageFigures } from "../src/domain/progress.ts";
 
 /** One attempt of one backup on one worker's bench. */
@@ -95,6 +96,8 @@ export interface ControlActivities {
   reportBackup(input: { outcome: BackupOutcome; manifestHash: string; fencingToken: number }): Promise<void>;
   /** Closes the job row under the failure's name and gives the lease back. Safe for a job that was never opened. */
   closeFailedBackup(input: FailedBackup): Promise<void>;
+  /** What a policy waits for, and how it stands. */
+  readPrerequisites(input: { policyId: string }): Promise<readonly Prerequisite[]>;
   /** What a policy asks for now; null when it is gone or paused. */
   readPolicy(input: { policyId: string }): Promise<Pick<BackupRequest, "dataSets" | "proof"> | null>;
 }

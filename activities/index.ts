@@ -31,6 +31,7 @@ export function createControlActivities(dependencies: ActivityDependencies) {
     authorizeBackup: ({ key, request, workflowId }) =>
       ledger.openJob({ jobId: key.backupId, organizationId: key.organizationId, workflowId, request }),
     reportBackup: (input) => ledger.completeJob(input),
+    readPrerequisites: ({ policyId }) => ledger.readPrerequisites(policyId),
     readPolicy: ({ policyId }) => ledger.readPolicyRequest(policyId),
     closeFailedBackup: ({ key, ...failed }) =>
       ledger.failJob({ jobId: key.backupId, organizationId: key.organizationId, ...failed }),

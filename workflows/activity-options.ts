@@ -14,7 +14,9 @@ import { taskQueues } from "../src/domain/backup-request.ts";
 const nonRetryableErrorTypes = [...nonRetryableCodes];
 
 /** Local: a task each would cost a small backup a third of its time. They only touch the control tables. */
-export const control = proxyLocalActivities<Pick<ControlActivities, "authorizeBackup" | "readPolicy">>({
+export const control = proxyLocalActivities<
+  Pick<ControlActivities, "authorizeBackup" | "readPolicy" | "readPrerequisites">
+>({
   startToCloseTimeout: "20s",
   retry: {
     initialInterval: "200ms",

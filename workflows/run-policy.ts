@@ -1,13 +1,14 @@
 // What a policy's Temporal Schedule starts. The backup is a child under the organization's fixed id: when one is already
 // running (from another policy, the CLI or the facade), this run is skipped, and says so.
 import { WorkflowExecutionAlreadyStartedError } from "@temporalio/common";
-import { executeChild, ParentClosePolicy } from "@temporalio/workflow";
+import { ApplicationFailure, executeChild, ParentClosePolicy, setCurrentDetails, sleep } from "@temporalio/workflow";
 import {
   backupPriority,
   backupWorkflowId,
   type BackupOutcome,
   type BackupRequest,
 } from "../src/domain/backup-request.ts";
+import { judgePrerequisites } from "../src/domain/policy.ts";
 import { control } from "./activity-options.ts";
 import { backupOrganization } from "./backup-organization.ts";
 import { searchAttributesOf } from "./search-attributes.ts";
@@ -17,6 +18,7 @@ export type PolicyRun = { ran: true; outcome: BackupOutcome } | { ran: false; re
 export async function runBackupPolicy(input: { policyId: string; organizationId: string }): Promise<PolicyRun> {
   const asked = await control.readPolicy({ policyId: input.policyId });
   if (asked === null) return { ran: false, reason: "the policy is gone or paused" };
+  await waitForPrerequisites(input.policyId);
   const request: BackupRequest = {
     organizationId: input.organizationId,
     policyId: input.policyId,
@@ -40,5 +42,24 @@ export async function runBackupPolicy(input: { policyId: string; organizationId:
       return { ran: false, reason: "a backup of the organization was running already" };
     }
     throw error;
+  }
+}
+
+/** Nights overlap: a prerequisite that has not begun yet is given this long. */
+const patienceMs = 6 * 60 * 60 * 1000;
+
+/** @throws PrerequisiteFailed with the first of them that failed, or when one takes longer than the patience. */
+async function waitForPrerequisites(policyId: string): Promise<void> {
+  const sinceMs = Date.now();
+  for (let pauseMs = 5_000; ; pauseMs = Math.min(5 * 60_000, pauseMs * 2)) {
+    const judged = judgePrerequisites(await control.readPrerequisites({ policyId }));
+    if (judged.verdict === "run") return;
+    const isLate = Date.now() - sinceMs > patienceMs;
+    if (judged.verdict === "fail" || isLate) {
+      const what = judged.verdict === "fail" ? `failed: ${judged.because.join(", ")}` : "did not run in time";
+      throw ApplicationFailure.nonRetryable(`What this policy waits for ${what}.`, "PrerequisiteFailed");
+    }
+    setCurrentDetails("waits for the policies that must run before it");
+    await sleep(pauseMs);
   }
 }

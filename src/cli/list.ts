@@ -2,17 +2,19 @@
 // when they can be asked.
 import { listJobs, type JobRow } from "../control/jobs.ts";
 import { openControlDatabase } from "../control/control-database.ts";
+import { listRestoreProofs, type RestoreProof } from "../control/restore-proofs.ts";
 import { BackupError } from "../domain/errors.ts";
 import { findRunningServers } from "../local/data-folder.ts";
 import type { Manifest } from "../repository/manifest.ts";
 import type { ManifestHeader, OrganizationVault } from "../repository/vault.ts";
-import { bytes, number, table } from "./output.ts";
+import { bytes, number, seconds, table } from "./output.ts";
 import type { Session } from "./session.ts";
 
 export async function runList(session: Session, options: { organization?: string }): Promise<number> {
   const repository = await session.repository();
   const ids = options.organization === undefined ? await repository.listOrganizations() : [options.organization];
-  const jobs = await jobsIfAsked(session, options.organization);
+  const kept = await askControlTables(session, options.organization);
+  const jobs = kept?.jobs;
   const backups: ReturnType<typeof summarize>[] = [];
   for (const organizationId of ids) {
     const vault = await repository.openVault(organizationId);
@@ -22,7 +24,8 @@ export async function runList(session: Session, options: { organization?: string
   const unfinished = [...(jobs?.values() ?? [])].filter(
     (job) => job.status === "failed" || job.status === "cancelled" || job.status === "running",
   );
-  session.output.result({ backups, jobsWithoutBackup: unfinished }, () => {
+  const organizations = ids.map((id) => describeProtection(id, backups, kept?.proofs ?? []));
+  session.output.result({ backups, organizations, jobsWithoutBackup: unfinished }, () => {
     const isOne = options.organization !== undefined;
     const rows = backups.map((each) => [
       isOne ? each.backupId : each.organizationId,
@@ -37,6 +40,7 @@ export async function runList(session: Session, options: { organization?: string
         ? "There are no backups yet. Make one with: wedsync-backup backup --all"
         : table([isOne ? "backup" : "organization", "nr", "made (UTC)", "holds", "state", "proven"], rows),
     ];
+    if (kept !== null && backups.length > 0) lines.push("", drawProtection(organizations));
     for (const job of unfinished)
       lines.push(
         `${job.status}: ${job.organizationId} at ${job.startedAt.slice(0, 19)} ${job.errorCode ?? ""} ${job.errorMessage ?? ""}`,
@@ -44,6 +48,31 @@ export async function runList(session: Session, options: { organization?: string
     return lines.join("\n");
   });
   return 0;
+}
+
+function describeProtection(
+  organizationId: string,
+  backups: readonly { organizationId: string; sequence: number; createdAt: string }[],
+  proofs: readonly RestoreProof[],
+) {
+  const last = backups.findLast((each) => each.organizationId === organizationId);
+  const proof = proofs.find((each) => each.organizationId === organizationId);
+  return {
+    organizationId,
+    lastBackup: last === undefined ? null : { sequence: last.sequence, createdAt: last.createdAt },
+    lastProvenRestorable: proof ?? null,
+  };
+}
+
+function drawProtection(organizations: readonly ReturnType<typeof describeProtection>[]): string {
+  const rows = organizations.map(({ organizationId, lastBackup, lastProvenRestorable: proof }) => [
+    organizationId,
+    lastBackup === null ? "-" : String(lastBackup.sequence),
+    proof === null ? "never (wedsync-backup verify --level restore)" : String(proof.sequence ?? "?"),
+    proof === null ? "" : proof.provenAt.slice(0, 16).replace("T", " "),
+    proof?.restoreSeconds ? seconds(proof.restoreSeconds * 1000) : "",
+  ]);
+  return table(["organization", "last backup", "last proven restorable", "proven (UTC)", "restored in"], rows);
 }
 
 export async function runShow(session: Session, backup: string, options: { organization?: string }): Promise<number> {
@@ -143,10 +172,10 @@ function summarize(organizationId: string, header: ManifestHeader, job: JobRow |
 }
 
 /** Null, and a line on stderr, when the control tables can't be asked: the bucket alone is enough to list. */
-async function jobsIfAsked(
+async function askControlTables(
   session: Session,
   organizationId: string | undefined,
-): Promise<ReadonlyMap<string, JobRow> | null> {
+): Promise<{ readonly jobs: ReadonlyMap<string, JobRow>; readonly proofs: readonly RestoreProof[] } | null> {
   const { config, output } = session;
   const url = config.controlUrl ?? config.sourceUrl ?? (await findRunningServers(config.dataDir))?.databaseUrl ?? null;
   if (url === null) {
@@ -159,7 +188,8 @@ async function jobsIfAsked(
       ...(organizationId === undefined ? {} : { organizationId }),
       limit: 10_000,
     });
-    return new Map(jobs.map((job) => [job.id, job]));
+    const proofs = await listRestoreProofs(control, organizationId ?? null);
+    return { jobs: new Map(jobs.map((job) => [job.id, job])), proofs };
   } catch (error) {
     if (!(error instanceof BackupError)) throw error;
     output.say(`the control tables can't be asked (${error.code}); what was proven is not known here`);

@@ -24,6 +24,7 @@ import {
   type PutPolicyOptions,
 } from "./policy.ts";
 import { runRecover } from "./recover.ts";
+import { runReport } from "./report.ts";
 import { addRestoreCommands } from "./restore-commands.ts";
 import { Session, toolVersion } from "./session.ts";
 import type { TokenOptions } from "./token.ts";
@@ -137,6 +138,7 @@ policy
   .option("--catchup <seconds>", "catch up a missed run of at most this age", "21600")
   .option("--data-set <name>", "only this data set (may be given again)", collect)
   .addOption(proofOption())
+  .option("--after <policy>", "run only after this policy has run well (may be given again)", collect)
   .option("--verify-cron <line>", "verify stored backups on a schedule of its own, too")
   .addOption(
     new Option("--verify-level <level>", "how the newest is verified then").choices(verifiable).default("restore"),
@@ -221,6 +223,18 @@ audit
   .description("prove that no entry was changed, removed or inserted")
   .option("--anchors <file>", "the output of an earlier `--json audit verify`, kept elsewhere")
   .action(run((session, options: { anchors?: string }) => runVerifyAudit(session, options)));
+program
+  .command("report")
+  .description("compliance report of an organization and period, from kept evidence")
+  .requiredOption("-o, --organization <id>")
+  .option("--from <day>", "default: 30 days before the end")
+  .option("--to <day>", "default: now")
+  .option("--html <file>", "also write it as a page")
+  .action(
+    run((session, options: { organization: string; from?: string; to?: string; html?: string }) =>
+      runReport(session, options),
+    ),
+  );
 const keys = program.command("keys").description("keys");
 keys
   .command("generate")

@@ -7,6 +7,7 @@ import {
   triggerPolicy,
 } from "../client/policy-schedules.ts";
 import { previewSchedule } from "../client/preview-schedule.ts";
+import { setDependencies } from "../control/policy-dependencies.ts";
 import { deletePolicy, getPolicy, listPolicies, putPolicy, setPolicyPaused } from "../control/policies.ts";
 import type { VerificationLevel } from "../domain/verify-run.ts";
 import { BackupError } from "../domain/errors.ts";
@@ -23,6 +24,7 @@ export interface PutPolicyOptions {
   readonly catchup: string;
   readonly proof: Policy["proof"];
   readonly dataSet?: string[];
+  readonly after?: string[];
   readonly verifyCron?: string;
   readonly verifyLevel: VerificationLevel;
   readonly verifyNights: string;
@@ -55,6 +57,7 @@ export async function runPutPolicy(session: Session, options: PutPolicyOptions):
       : { verification: { cron: options.verifyCron, level: options.verifyLevel, nights } }),
     paused: false,
   });
+  if (options.after !== undefined) await setDependencies(control, policy.id, options.after);
   const change = await applyPolicySchedule(client, policy);
   session.output.result(
     { ...policy, schedule: change, ...preview },

@@ -4,6 +4,7 @@ import type { ProofLevel } from "../domain/backup-request.ts";
 import type { VerificationLevel } from "../domain/verify-run.ts";
 import type { JobLedger } from "../ports/job-ledger.ts";
 import type { ControlDatabase } from "./control-database.ts";
+import { readPrerequisites } from "./policy-dependencies.ts";
 import { busy, leaseInterval } from "./lease.ts";
 
 const ownLeaseSql = `
@@ -125,6 +126,8 @@ export function createJobLedger(database: ControlDatabase): JobLedger {
       );
       return row === undefined ? null : { dataSets: row.data_sets, proof: row.proof };
     },
+
+    readPrerequisites: (policyId) => readPrerequisites(database, policyId),
 
     async latestManifest(organizationId) {
       const [row] = await database.query<{ sequence: number; manifest_hash: string }>(

@@ -105,6 +105,7 @@ export const errorTable = {
   BackupIncomplete: kind(false, 500, 4, "The backup exists, but misses something; what it misses is listed."),
   BackupUnproven: kind(false, 500, 3, "The backup could not be proven."),
   PolicyNotFound: kind(false, 404, 1, "There is no such policy."),
+  PrerequisiteFailed: kind(false, 409, 1, "A policy that this one waits for failed, or did not run in time."),
   PolicyInvalid: kind(false, 400, 2, "The policy is not well formed."),
   JobNotFound: kind(false, 404, 1, "There is no such job."),
 

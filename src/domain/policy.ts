@@ -21,6 +21,24 @@ export interface Policy {
   readonly version: number;
 }
 
+/** A policy that must have run well before another one runs. */
+export interface Prerequisite {
+  readonly policyId: string;
+  readonly name: string;
+  /** How its newest run stands; none: it has not run yet. */
+  readonly newest: "none" | "running" | "completed" | "incomplete" | "failed" | "cancelled";
+}
+
+/** Whether a policy may run now, has to wait, or must not. Pure. */
+export function judgePrerequisites(
+  prerequisites: readonly Prerequisite[],
+): { readonly verdict: "run" | "wait" } | { readonly verdict: "fail"; readonly because: readonly string[] } {
+  const failed = prerequisites.filter(({ newest }) => newest === "failed" || newest === "cancelled");
+  if (failed.length > 0) return { verdict: "fail", because: failed.map(({ name }) => name) };
+  const isOpen = prerequisites.some(({ newest }) => newest === "running" || newest === "none");
+  return { verdict: isOpen ? "wait" : "run" };
+}
+
 export const policyDefaults = {
   timeZone: "UTC",
   jitterSeconds: 300,

@@ -26,6 +26,7 @@ const noLedger: JobLedger = {
   latestManifest: async () => null,
   recordVerification: async () => {},
   readVerificationPolicy: async () => null,
+  readPrerequisites: async () => [],
 };
 
 const noMedia: MediaSource = {

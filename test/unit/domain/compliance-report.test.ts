@@ -1,0 +1,61 @@
+// The report's figures are those of the evidence, and each recommendation names its figure.
+import { expect, test } from "@jest/globals";
+import { writeReport, type Evidence } from "../../../src/domain/compliance-report.ts";
+
+const nothing: Evidence = {
+  organizationId: "o",
+  from: "2026-06-01T00:00:00Z",
+  to: "2026-06-05T00:00:00Z",
+  jobs: [],
+  verifications: [],
+  restores: [],
+  policies: [],
+  access: [],
+};
+const job = (day: number, status: string, errorCode: string | null = null) => ({
+  status,
+  startedAt: `2026-06-0${day}T02:00:00Z`,
+  finishedAt: `2026-06-0${day}T02:10:00Z`,
+  sequence: errorCode === null ? day : null,
+  missingFiles: 0,
+  errorCode,
+});
+const policy = { name: "nightly", cron: "0 2 * * *", proof: "content", paused: false };
+
+test("without evidence nothing is claimed, and the first steps are advised", () => {
+  const report = writeReport(nothing);
+  expect(report.recoveryPoint).toEqual({ lastBackupAt: null, longestGapHours: null });
+  expect(report.recoveryTime).toEqual({ lastShownSeconds: null, slowestShownSeconds: null });
+  expect(report.recommendations.map((each) => each.because)).toEqual([
+    "no policy is active",
+    "the period holds no backup",
+  ]);
+});
+
+test("coverage, gaps, failures and shown recovery times", () => {
+  const report = writeReport({
+    ...nothing,
+    policies: [policy],
+    jobs: [job(1, "completed"), job(2, "failed", "StorageFull"), job(3, "incomplete"), job(4, "completed")],
+    verifications: [
+      { level: "restore", proven: true, finishedAt: "2026-06-04T05:00:00Z", sequence: 4, restoreSeconds: 3 },
+      { level: "restore", proven: true, finishedAt: "2026-06-01T05:00:00Z", sequence: 1, restoreSeconds: 9 },
+      { level: "integrity", proven: false, finishedAt: "2026-06-02T05:00:00Z", sequence: null, restoreSeconds: null },
+    ],
+  });
+  expect(report.coverage).toEqual({
+    backups: 4,
+    completed: 2,
+    incomplete: 1,
+    failed: 1,
+    failuresByCode: { StorageFull: 1 },
+  });
+  expect(report.recoveryPoint).toEqual({ lastBackupAt: "2026-06-04T02:10:00Z", longestGapHours: 48 });
+  expect(report.recoveryTime).toEqual({ lastShownSeconds: 3, slowestShownSeconds: 9 });
+  expect(report.recommendations.map((each) => each.because)).toEqual([
+    "1 of 4 runs failed: StorageFull 1",
+    "1 backups are incomplete",
+    "the longest time without a new backup was 48.0 hours",
+    "1 checks of level integrity found problems",
+  ]);
+});
