@@ -6,6 +6,7 @@ import { findAuthSecret } from "../config/auth-secret.ts";
 import { openBoundSessions, readBindingKey } from "../control/bound-sessions.ts";
 import { createAuthenticator } from "../facade/authenticator.ts";
 import { JobWatch } from "../facade/job-watch.ts";
+import { startMetrics } from "../facade/metrics.ts";
 import { createRateLimits, type RateLimits, type RateLimitStore } from "../facade/rate-limits.ts";
 import { startFacade, type RunningFacade } from "../facade/start-facade.ts";
 import { createBackupFinder } from "../facade/stored-backups.ts";
@@ -29,6 +30,11 @@ export async function openFacade(session: Session, place: { port: number; host: 
   const sessions = openBoundSessions({ url: config.facade.databaseUrl ?? session.controlUrl, bindingKey });
   closers.push(() => sessions.close());
   const limits = await openRateLimits(session, closers);
+  if (config.facade.metricsPort !== null) {
+    const metrics = await startMetrics(sessions, { port: config.facade.metricsPort, host: place.host });
+    output.say(`metrics at ${metrics.url}`);
+    closers.push(() => metrics.stop());
+  }
   if (config.facade.ipHashSalt === null && config.sourceUrl !== null)
     output.say("IP_HASH_SALT is not set: addresses in the audit log can't be compared across restarts");
   const log = pino({ base: null, timestamp: pino.stdTimeFunctions.isoTime, level: "info" }, pino.destination(2));

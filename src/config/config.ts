@@ -50,6 +50,7 @@ export interface Config {
     readonly ipHashSalt: string | null;
     readonly redisUrl: string | null;
     readonly trustedProxies: number;
+    readonly metricsPort: number | null;
     readonly auth: {
       readonly secret: string | null;
       readonly jwksUrl: string | null;
@@ -133,6 +134,7 @@ export function parseConfig(environment: Environment, options: { cwd: string }):
       ipHashSalt: values.IP_HASH_SALT ?? null,
       redisUrl: values.REDIS_URL ?? null,
       trustedProxies: Number(values.BACKUP_TRUSTED_PROXIES ?? 0),
+      metricsPort: values.BACKUP_METRICS_PORT === undefined ? null : Number(values.BACKUP_METRICS_PORT),
       auth: {
         secret: values.BACKUP_AUTH_SECRET ?? null,
         jwksUrl: values.BACKUP_AUTH_JWKS_URL ?? null,

@@ -130,6 +130,9 @@ export const variables = z.object({
     .regex(/^\d$/, "must be a number from 0 to 9")
     .optional()
     .meta({ description: "How many proxies stand before the facade and may say who asks. Default: 0." }),
+  BACKUP_METRICS_PORT: z.string().refine(isPort, "must be a port number, 0 to 65535").optional().meta({
+    description: "Where the facade tells Prometheus its figures (`/metrics`); they name organizations. Unset: nowhere.",
+  }),
   PORT: z.string().refine(isPort, "must be a port number, 0 to 65535").optional().meta({
     description: "The facade's port. Default: 3000.",
   }),

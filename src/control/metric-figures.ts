@@ -1,0 +1,26 @@
+// What /metrics tells, from the table that triggers keep: as many rows as organizations, however many jobs.
+import type { Queryable } from "./control-database.ts";
+
+export interface OrganizationFigures {
+  readonly organizationId: string;
+  /** Seconds since 1970; null = never. */
+  readonly lastGood: number | null;
+  readonly lastFailed: number | null;
+  readonly lastProven: number | null;
+  readonly storedBytes: number;
+  readonly jobsGood: number;
+  readonly jobsFailed: number;
+  readonly overduePolicies: number;
+}
+
+/** Those that need a look come first: never backed up, then the oldest backup. */
+export async function readMetricFigures(bound: Queryable, most: number): Promise<OrganizationFigures[]> {
+  return await bound.query<OrganizationFigures>(
+    `SELECT organization_id AS "organizationId", extract(epoch FROM last_good_at)::float8 AS "lastGood",
+       extract(epoch FROM last_failed_at)::float8 AS "lastFailed", extract(epoch FROM last_proven_at)::float8 AS "lastProven",
+       stored_bytes::float8 AS "storedBytes", jobs_good::float8 AS "jobsGood", jobs_failed::float8 AS "jobsFailed",
+       (SELECT count(*)::float8 FROM backup.overdue_policies o WHERE o.organization_id = s.organization_id) AS "overduePolicies"
+     FROM backup.organization_status s ORDER BY last_good_at NULLS FIRST, organization_id LIMIT $1`,
+    [most],
+  );
+}
