@@ -84,6 +84,7 @@ describe("the configuration", () => {
       BACKUP_AUTH_ORGANIZATION_CLAIM: "app.org",
       BACKUP_AUTH_ROLES: "editor=operator,boss=owner",
       BACKUP_TRUSTED_PROXIES: "2",
+      BACKUP_METRICS_PORT: "9464",
       PORT: "8080",
     } satisfies Partial<Record<keyof typeof variables.shape, string>>;
     const unused = ["BACKUP_AUTH_JWKS_URL"]; // stands in for BACKUP_AUTH_SECRET
@@ -122,6 +123,7 @@ describe("the configuration", () => {
         ipHashSalt: given.IP_HASH_SALT,
         redisUrl: given.REDIS_URL,
         trustedProxies: 2,
+        metricsPort: 9464,
         auth: {
           secret: given.BACKUP_AUTH_SECRET,
           jwksUrl: null,
