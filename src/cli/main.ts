@@ -258,8 +258,11 @@ catalogue
   .action(run((session) => runShowCatalogue(session)));
 catalogue
   .command("check")
-  .description("whether the catalogue fits the database")
-  .action(run((session) => runCheckCatalogue(session)));
+  .description(
+    "whether the catalogue fits the database, and kept backups could be restored into it (for CI of migrations)",
+  )
+  .option("--no-backups", "look at the catalogue alone")
+  .action(run((session, options: { backups: boolean }) => runCheckCatalogue(session, options)));
 catalogue
   .command("suggest")
   .description("print a first catalogue for any schema")

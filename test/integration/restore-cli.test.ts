@@ -1,0 +1,137 @@
+// The command line around restores, as a person or a script runs it: every command a process of its own, one JSON document
+// on stdout, exit codes by the error table.
+import { spawn } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
+import { checksumsOf } from "../support/organization-checksums.ts";
+
+let rig: BackupRig;
+let organizationId: string;
+
+beforeAll(async () => {
+  rig = await createBackupRig();
+  await rig.startWorker();
+  [organizationId = ""] = rig.organizationIds;
+  for (const id of rig.organizationIds) await rig.backUp(id);
+});
+afterAll(async () => await rig.close());
+
+async function cli(...parameters: string[]): Promise<{ code: number | null; json: never; said: string }> {
+  const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+  const child = spawn(process.execPath, [main, "--json", ...parameters], {
+    env: {
+      PATH: process.env["PATH"],
+      HOME: process.env["HOME"],
+      BACKUP_SOURCE_DATABASE_URL: rig.database.url,
+      BACKUP_DATA_DIR: join(rig.folder, "data"),
+      BACKUP_ENCRYPTION_KEY: rig.key,
+      BACKUP_STORAGE_BUCKET: rig.storeDir,
+      BACKUP_MEDIA_URL: rig.mediaDir,
+      TEMPORAL_ADDRESS: rig.temporal.address,
+      TEMPORAL_NAMESPACE: rig.temporal.namespace,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let [out, said] = ["", ""];
+  child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
+  child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
+  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
+  return { code, json: JSON.parse(out) as never, said };
+}
+
+const spoil = () =>
+  rig.database.query("UPDATE guests SET notes = 'spoilt' WHERE organization_id = $1", [organizationId]);
+
+test("without somebody to ask, nothing is applied that was not approved", async () => {
+  const { code, json } = await cli("restore", "-o", organizationId);
+  expect([code, json]).toMatchObject([2, { error: { code: "UsageInvalid" } }]);
+});
+
+test("a dry run, a prompt restore decided by a file, and its rollback", async () => {
+  const before = await checksumsOf(rig, organizationId);
+  await spoil();
+  const spoilt = await checksumsOf(rig, organizationId);
+  const look = await cli("restore", "-o", organizationId, "--backup", "1", "--dry-run");
+  expect([look.code, look.json]).toMatchObject([0, { status: "previewed" }]);
+  expect(await checksumsOf(rig, organizationId)).toEqual(spoilt);
+
+  const [guest] = await rig.database.query<{ id: string }>(
+    "SELECT id FROM guests WHERE organization_id = $1 ORDER BY id LIMIT 1",
+    [organizationId],
+  );
+  const file = join(rig.folder, "decisions.yaml");
+  const rows = [{ table: "public.guests", key: { id: guest?.id }, decision: "keep live" }];
+  await writeFile(file, JSON.stringify({ rows, rest: "take backup" }));
+  const prompt = ["--backup", "1", "--conflict", "prompt", "--decisions", file, "--yes"];
+  const restored = await cli("restore", "-o", organizationId, ...prompt);
+  expect([restored.code, restored.json]).toMatchObject([0, { status: "applied", decidedByDefault: 0 }]);
+  const kept = await rig.database.query<{ id: string }>(
+    "SELECT id FROM guests WHERE organization_id = $1 AND notes = 'spoilt'",
+    [organizationId],
+  );
+  expect(kept.map(({ id }) => id)).toEqual([guest?.id]);
+
+  const { restoreId } = restored.json as { restoreId: string };
+  const undone = await cli("rollback", restoreId);
+  expect([undone.code, undone.json]).toMatchObject([0, { refused: [] }]);
+  expect(await checksumsOf(rig, organizationId)).toEqual(spoilt);
+  expect(await cli("rollback", restoreId)).toMatchObject({ code: 1, json: { error: { code: "RestoreNotFound" } } });
+
+  const whole = await cli("restore", "-o", organizationId, "--backup", "1", "--yes");
+  expect(whole.code).toBe(0);
+  expect(await checksumsOf(rig, organizationId)).toEqual(before);
+  const { json } = await cli("restores", "-o", organizationId);
+  expect(json).toMatchObject([{ status: "applied" }, { status: "rolled_back" }, { status: "previewed" }]);
+});
+
+test("a restore that was ordered waits, is shown, and can be approved or cancelled by other commands", async () => {
+  await spoil();
+  const ordered = await cli("restore", "-o", organizationId, "--backup", "1", "--no-wait");
+  const { restoreId } = ordered.json as { restoreId: string };
+  for (;;) {
+    const { json } = await cli("restores", "show", restoreId);
+    const { status } = json as { status: string };
+    if (status === "waiting") break;
+    expect(["requested", "running"]).toContain(status);
+  }
+  const { json } = await cli("restores", "rows", restoreId, "--kind", "changed", "--limit", "2");
+  expect(json).toMatchObject({ rows: [{ kind: "changed", differs: ["notes"] }, { kind: "changed" }] });
+  const approved = await cli("restores", "approve", restoreId);
+  expect([approved.code, approved.json]).toMatchObject([0, { status: "applied" }]);
+});
+
+test("catalogue check says which kept backups a migration would keep from coming back", async () => {
+  expect(await cli("catalogue", "check")).toMatchObject({
+    code: 0,
+    json: { backups: { organizations: 3, older: 0, drift: [] } },
+  });
+  await rig.database.query("ALTER TABLE vendors ADD COLUMN must_have text");
+  await rig.database.query("UPDATE vendors SET must_have = ''");
+  await rig.database.query("ALTER TABLE vendors ALTER COLUMN must_have SET NOT NULL");
+  try {
+    const { code, json } = await cli("catalogue", "check");
+    const blocking = { table: "public.vendors", column: "must_have", effect: "blocks", organizations: 3 };
+    expect([code, json]).toMatchObject([1, { backups: { older: 3, drift: [blocking] } }]);
+  } finally {
+    await rig.database.query("ALTER TABLE vendors DROP COLUMN must_have");
+  }
+});
+
+test("the report's figures are those of the runs, and its page holds them", async () => {
+  expect((await cli("verify", "-o", organizationId, "--level", "restore")).code).toBe(0);
+  const page = join(rig.folder, "report.html");
+  const { code, json } = await cli("report", "-o", organizationId, "--html", page);
+  const [jobs] = await rig.database.query<{ count: number }>(
+    "SELECT count(*)::int AS count FROM backup.backup_jobs WHERE organization_id = $1",
+    [organizationId],
+  );
+  expect([code, json]).toMatchObject([
+    0,
+    { coverage: { backups: jobs?.count, failed: 0 }, restores: { rolledBack: 1 } },
+  ]);
+  expect((json as { recoveryTime: { lastShownSeconds: number } }).recoveryTime.lastShownSeconds).toBeGreaterThan(0);
+  expect(await readFile(page, "utf8")).toContain(organizationId);
+});
