@@ -26,6 +26,7 @@ export const actionTable = {
   "backup.read": rule("viewer", true, "see backups, jobs and their progress, triggers, statistics"),
   "backup.start": rule("operator", true, "ask for a backup"),
   "backup.cancel": rule("operator", true, "cancel a running backup"),
+  "backup.download": rule("admin", false, "download the sealed objects of a backup"),
   "restore.read": rule("viewer", true, "see restores, what they would change and what they did"),
   "restore.start": rule("admin", true, "order, decide, approve and cancel restores"),
   "restore.rollback": rule("admin", true, "roll a restore back"),

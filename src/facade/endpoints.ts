@@ -2,6 +2,7 @@
 import type { Endpoint } from "./endpoint.ts";
 import { listAudit } from "./endpoints/audit.ts";
 import { listBackups, readBackup, startBackup } from "./endpoints/backups.ts";
+import { downloadObject, startDownload } from "./endpoints/downloads.ts";
 import { cancelJob, listJobs, readJob, watchJob } from "./endpoints/jobs.ts";
 import { listOrganizations, readOrganization, readStatistics } from "./endpoints/organizations.ts";
 import {
@@ -46,6 +47,8 @@ export const endpoints: readonly Endpoint[] = [
   listBackups,
   startBackup,
   readBackup,
+  startDownload,
+  downloadObject,
   listTriggers,
   triggerBackup,
   readTrigger,

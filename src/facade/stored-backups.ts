@@ -1,6 +1,6 @@
 // What a backup holds, read from the store: the manifest is the truth, the control tables only remember.
 import { BackupError } from "../domain/errors.ts";
-import { manifestKey, packKey } from "../repository/names.ts";
+import { manifestKey, organizationPrefix, packKey, repositoryKey, rootsPrefix } from "../repository/names.ts";
 import type { Repository } from "../repository/repository.ts";
 
 export interface BackupContents {
@@ -17,16 +17,34 @@ export interface BackupContents {
   readonly fileBytes: number;
   readonly missingFiles: number;
   readonly storedBytes: number;
-  readonly objects: readonly { key: string; sizeBytes: number; sha256: string | null }[];
+  readonly objects: readonly StoredBackupObject[];
+}
+
+export interface StoredBackupObject {
+  readonly key: string;
+  readonly sizeBytes: number;
+  readonly sha256: string | null;
 }
 
 export interface BackupFinder {
   /** @throws BackupNotFound when the store has no manifest of this number, or another backup's. */
   describe(organizationId: string, backup: { backupId: string; sequence: number }): Promise<BackupContents>;
+  /** What recovery needs beside a backup's own objects: the repository's record, its roots, the wrapped key. No secret. */
+  listKeys(organizationId: string): Promise<StoredBackupObject[]>;
+  /** Sealed bytes. @throws ObjectMissing */
+  readObject(key: string, signal: AbortSignal): Promise<Buffer>;
 }
 
 export function createBackupFinder(open: () => Promise<Repository>): BackupFinder {
   return {
+    async listKeys(organizationId) {
+      const { store } = await open();
+      const found: StoredBackupObject[] = [];
+      for (const prefix of [repositoryKey, rootsPrefix, `${organizationPrefix(organizationId)}keys/`])
+        for await (const { key, sizeBytes } of store.list(prefix)) found.push({ key, sizeBytes, sha256: null });
+      return found;
+    },
+    readObject: async (key, signal) => await (await open()).store.read(key, { signal }),
     async describe(organizationId, { backupId, sequence }) {
       const vault = await (await open()).openVault(organizationId);
       const { manifest, hash, sizeBytes } = await vault.readManifest(sequence).catch((error: unknown) => {

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import request from "supertest";
 import { verifyAuditLog } from "../../src/control/audit-chain.ts";
 import { mayDo, roles, type Role } from "../../src/domain/authorization.ts";
+import { signTicket } from "../../src/facade/download-ticket.ts";
 import { endpoints } from "../../src/facade/endpoints.ts";
 import type { Endpoint } from "../../src/facade/endpoint.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
@@ -19,6 +20,7 @@ let backupId: string;
 const policyId = randomUUID();
 const triggerId = randomUUID();
 const restoreId = randomUUID();
+let ticket: string;
 let cells = 0;
 
 beforeAll(async () => {
@@ -35,6 +37,9 @@ beforeAll(async () => {
     media: rig.media,
   });
   ({ backupId } = manifest);
+  const objectKey = "repository";
+  const expiresAtMs = Date.now() + 3_600_000;
+  ticket = signTicket(facade.dependencies.signingKey, { organizationId: own, objectKey, expiresAtMs });
   await rig.control.query(
     `INSERT INTO backup.backup_jobs (id, organization_id, trigger, requested_by, status, workflow_id, proof, sequence, manifest_hash, finished_at)
      VALUES ($1, $2, 'manual', 'test', 'completed', $3, 'content', $4, 'x', now())`,
@@ -65,6 +70,7 @@ const bodies: Readonly<Record<string, () => object>> = {
   replacePolicy: () => ({ name: "nightly", cron: "0 3 * * *" }),
   startBackup: () => ({}),
   triggerBackup: () => ({ at: future() }),
+  startDownload: () => ({ purpose: "a test" }),
   startRestore: () => ({ purpose: "a test" }),
   approveRestore: () => ({ purpose: "a test" }),
   decideRestore: () => ({ rest: { decision: "keep live" } }),
@@ -90,7 +96,7 @@ const tableOf: Readonly<Record<string, string>> = {
 };
 
 const idOf = (name: string): string =>
-  ({ policyId, jobId: backupId, backupId, triggerId, restoreId, organizationId: own })[name] ?? "";
+  ({ policyId, jobId: backupId, backupId, triggerId, restoreId, ticket, organizationId: own })[name] ?? "";
 const paramsOf = (endpoint: Endpoint): string[] => Object.keys(endpoint.params?.shape ?? {});
 
 /** As an address of `own`'s things. */

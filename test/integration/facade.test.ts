@@ -1,6 +1,10 @@
 // The HTTP API from end to end: real control tables, Temporal, worker and store.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import request from "supertest";
+import { createMemoryStore } from "../../src/adapters/object-store/memory.ts";
+import { signTicket } from "../../src/facade/download-ticket.ts";
+import { openRepository } from "../../src/repository/repository.ts";
+import { verifyContent } from "../../src/repository/verify-content.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { createFacadeRig, type FacadeRig } from "../support/facade-rig.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -88,6 +92,34 @@ describe("a backup", () => {
       "the platform's backup is over",
       async () => (await rig.job(started.body.jobId as string).catch(() => null))?.status === "completed",
     );
+  });
+
+  test("is downloaded sealed, with all that recovery needs, by links that end", async () => {
+    const path = `/api/admin/backup/${jobId}/download`;
+    expect((await post(path)).body.faults).toMatchObject([{ field: "body.purpose" }]);
+    expect((await post(path, { purpose: "to keep at home" }, foreign)).status).toBe(404);
+    const { objects } = (await post(path, { purpose: "to keep at home" })).body as {
+      objects: { key: string; sizeBytes: number; url: string }[];
+    };
+    const copy = createMemoryStore();
+    for (const { key, sizeBytes, url } of objects) {
+      const response = await fetch(`${facade.url}${url}`, { headers: admin });
+      const bytes = Buffer.from(await response.arrayBuffer());
+      expect(bytes.length).toBe(sizeBytes);
+      await copy.create(key, bytes);
+    }
+    // The copy alone, with the key, is a repository that opens and reads.
+    const vault = await (await openRepository(copy, rig.key)).openVault(organizationId);
+    const { manifest } = await vault.readManifest(1);
+    expect((await verifyContent(vault, manifest)).problems).toEqual([]);
+
+    const url = objects[0]?.url ?? "";
+    expect((await request(facade.url).get(url)).status).toBe(401);
+    expect((await get(url, foreign)).status).toBe(404);
+    expect((await get(url.replace(/.$/, (last) => (last === "A" ? "B" : "A")))).status).toBe(404);
+    const { signingKey } = facade.dependencies;
+    const stale = signTicket(signingKey, { organizationId, objectKey: "repository", expiresAtMs: Date.now() - 1 });
+    expect((await get(`/api/admin/downloads/${stale}`)).status).toBe(404);
   });
 
   test("can't be cancelled when it is over", async () => {
