@@ -18,6 +18,7 @@ export async function stageRestore(
   dependencies: RestoreDependencies,
   step: RestoreStep,
 ): ReturnType<RestoreActivities["stageRestore"]> {
+  refuseUnsupported(step.order);
   const { cancellationSignal } = Context.current();
   let seen = { rows: 0 };
   return await beatWhile(
@@ -33,6 +34,18 @@ export async function stageRestore(
       });
     },
   );
+}
+
+/** What can be ordered and not be done yet is refused by name, before anything is made; it must not do something else. */
+function refuseUnsupported({ records, organizationId, targetOrganizationId }: RestoreOrder): void {
+  const what =
+    records > 0
+      ? "single records; choose their tables instead"
+      : targetOrganizationId === organizationId
+        ? null
+        : "an organization as another one";
+  if (what !== null)
+    throw new BackupError("UsageInvalid", `This version can't restore ${what} yet. Nothing was touched.`);
 }
 
 export async function compareRestore(

@@ -255,3 +255,11 @@ test("at a time between two backups the one before is taken; before the first, n
     code: "BackupNotFound",
   });
 });
+
+test.each([
+  ["single records", { records: 1 }],
+  ["an organization as another one", { targetOrganizationId: randomUUID() }],
+])("what can't be restored yet (%s) is refused before anything is touched", async (what, asked) => {
+  await expect(restore(asked)).rejects.toMatchObject({ code: "UsageInvalid", message: expect.stringContaining(what) });
+  await expectNothingLeft();
+});
