@@ -30,9 +30,6 @@ export interface RestoreSelection {
 
 export const everything: RestoreSelection = { dataSets: null, tables: null, records: null };
 
-/** What a difference between the backup's row and the live one is. */
-export type DifferenceKind = "missing" | "changed" | "same" | "live only" | "taken";
-
 /** Counts of one table. "taken": the key is held by a row of another organization, or a unique value by a row that stays. */
 export interface TableDifference {
   readonly table: TableName;

@@ -6,7 +6,6 @@ import {
   columnsOf,
   imageDiffers,
   keyMatches,
-  keyNames,
   keysMatch,
   keyText,
   liveRows,
@@ -98,11 +97,3 @@ export const countDifferences = (staging: Staging, table: RestoreTable): string 
 /** How many rows there are, and whether one is newer than transaction `since`: the difference still holds if none is. */
 export const countLiveRows = (table: RestoreTable, since: string): string =>
   `SELECT count(*)::text AS rows, count(*) FILTER (WHERE age(t.xmin) <= age('${since}'::xid))::text AS recent FROM ${liveRows(table, "t")}`;
-
-/** Columns of working tables, for joins that are written elsewhere. */
-export const workKey = (alias: string, table: RestoreTable): string =>
-  table.key.length === 0
-    ? `${alias}.row_text`
-    : keyNames(table)
-        .map((name) => `${alias}.${name}`)
-        .join(", ");

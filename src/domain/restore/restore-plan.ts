@@ -79,6 +79,7 @@ export function planRestore(input: PlanInput): RestorePlan {
         key,
         unfilled,
         predicate,
+        organizationColumn: membership.organizationColumn,
         dependsOn: dependenciesOf(table, memberships),
         drifted,
       },

@@ -12,6 +12,8 @@ export interface RestoreTable {
   readonly unfilled: readonly string[];
   /** True for the organization's live rows of the table under `alias`. */
   readonly predicate: (alias: string) => string;
+  /** The column that holds the organization's id in every row: a row tells by itself whose it is. Else null. */
+  readonly organizationColumn: string | null;
   /** Other tables that tell which rows are the organization's. */
   readonly dependsOn: readonly TableName[];
   readonly drifted: boolean;

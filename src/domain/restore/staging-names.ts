@@ -36,6 +36,3 @@ export class Staging {
     return `${this.schema}.numbers`;
   }
 }
-
-/** Outlives restores. */
-export const keptSchema = "wedsync_restore";

@@ -94,12 +94,7 @@ export const indexStagingTable = (staging: Staging, table: RestoreTable, kind: S
     : `CREATE UNIQUE INDEX ON ${staging.table(kind, table.number)} (${columnList(table.key)})`;
 
 /** Staged rows that are not the organization's by their own column; a backup that holds any is not taken. */
-export function countForeignRows(
-  staging: Staging,
-  table: RestoreTable,
-  column: string,
-  organization: string,
-): string | null {
-  if (!restoredNames(table).includes(column)) return null;
-  return `SELECT count(*) AS count FROM ${staging.table("s", table.number)} WHERE ${quoteIdentifier(column)}::text IS DISTINCT FROM ${organization}`;
-}
+export const countForeignRows = (staging: Staging, table: RestoreTable, column: string): string | null =>
+  restoredNames(table).includes(column)
+    ? `SELECT count(*) AS count FROM ${staging.table("s", table.number)} AS s WHERE (${table.predicate("s")}) IS NOT TRUE`
+    : null;

@@ -50,11 +50,11 @@ export function markTakenByValue(
   staging: Staging,
   table: RestoreTable,
   index: UniqueIndex,
-  fate: { readonly overwrites: boolean; readonly removesLiveOnly: boolean },
+  fate: { readonly writesChanged: boolean; readonly movesChanged: boolean; readonly removesLiveOnly: boolean },
 ): string {
   const d = staging.table("d", table.number);
-  const wanted = fate.overwrites ? "('missing', 'changed')" : "('missing')";
-  const moves = [...(fate.overwrites ? ["'changed'"] : []), ...(fate.removesLiveOnly ? ["'live only'"] : [])];
+  const wanted = fate.writesChanged ? "('missing', 'changed')" : "('missing')";
+  const moves = [...(fate.movesChanged ? ["'changed'"] : []), ...(fate.removesLiveOnly ? ["'live only'"] : [])];
   const own = `EXISTS (SELECT 1 FROM ${liveTable(table)} AS t WHERE ${keyMatches("t", "h", table)} AND ${table.predicate("t")})`;
   const movesOn =
     moves.length === 0

@@ -2,6 +2,9 @@
 // rows makes it start again from a new snapshot; a lost answer is found in wedsync_restore.restores.
 import { setTimeout as wait } from "node:timers/promises";
 import { BackupError } from "../../../domain/errors.ts";
+import { isAsInBase, wasGoneInBase } from "../../../domain/restore/merge-sql.ts";
+import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
+import type { Staging } from "../../../domain/restore/staging-names.ts";
 import { createWholeRowWork, createWork } from "../../../domain/restore/write-sql.ts";
 import type { AppliedTable } from "../../../domain/restore-request.ts";
 import type { TableName } from "../../../domain/schema.ts";
@@ -10,7 +13,9 @@ import type { ApplyOptions, ApplyResult, RestorePlanInput } from "../../../ports
 import { advanceSequences } from "./advance-sequences.ts";
 import { compareAll, compareTables, keepConflicts, type KeptDifference } from "./difference.ts";
 import { readLiveFacts } from "./live-facts.ts";
+import { planMergeBase } from "./merge-base.ts";
 import { proveWrites } from "./prove.ts";
+import { proveMirror } from "./prove-mirror.ts";
 import { withContext, withSession, type RestoreContext } from "./restore-context.ts";
 import type { RestoreSession } from "./restore-session.ts";
 import { ensureStaged } from "./stage.ts";
@@ -115,6 +120,8 @@ async function applyOnce(url: string, context: RestoreContext, options: ApplyOpt
       lockedMs: Math.round(performance.now() - startedMs),
       proofs: [
         ...proofs,
+        ...(await proveMirror(context, options)),
+        ...(options.strategy === "merge" ? [describeMerge(context, parts)] : []),
         ...(sequences === 0 ? [] : [`${sequences} sequences advanced`]),
         mode === "replica" ? "triggers rested" : "triggers ran",
       ],
@@ -146,7 +153,9 @@ async function planParts(
   const { session, staging, restoreId } = context;
   const mirror = options.liveOnly === "mirror";
   const parts: WritePart[] = [];
+  const bases = planMergeBase(context);
   for (const table of context.plan.tables) {
+    const base = bases.get(table.table);
     const counts = difference.tables.find((each) => each.table === table.table);
     const touches =
       counts !== undefined &&
@@ -164,20 +173,36 @@ async function planParts(
         : createWork(
             staging,
             table,
-            operationOf(options),
+            operationOf(options, staging, table, base?.names ?? null),
             mergedOf(options),
             options.strategy === "prompt" ? restoreId : null,
           );
     await session.execute(sql, `planning ${table.table}`);
-    const part: WritePart = { table, inserted: 0, updated: 0, deleted: 0, changed: [], parked: 0, hasMerged: false };
-    await preparePart(write, part, false);
+    const merge = table.key.length > 0 && mayMerge(options) ? { baseNames: base?.names ?? null } : null;
+    const part: WritePart = {
+      table,
+      inserted: 0,
+      updated: 0,
+      deleted: 0,
+      changed: [],
+      parked: 0,
+      merge,
+      mergeConflicts: 0,
+    };
+    await preparePart(write, part);
     if (part.inserted + part.updated + part.deleted > 0) parts.push(part);
   }
   return parts;
 }
 
 /** What becomes of a row of d, as an expression; NULL = nothing. */
-function operationOf({ strategy, liveOnly, defaultDecision }: ApplyOptions): string {
+function operationOf(
+  { strategy, liveOnly, defaultDecision }: ApplyOptions,
+  staging: Staging,
+  table: RestoreTable,
+  baseNames: readonly string[] | null,
+): string {
+  const base = strategy === "merge" ? baseNames : null;
   const changed = {
     overwrite: "'update'",
     skip: "NULL",
@@ -185,10 +210,17 @@ function operationOf({ strategy, liveOnly, defaultDecision }: ApplyOptions): str
     prompt: `CASE WHEN ${decision(defaultDecision)} <> 'keep live' THEN 'update' END`,
   }[strategy];
   const missing =
-    strategy === "prompt" ? "CASE WHEN c.decision IS DISTINCT FROM 'keep live' THEN 'insert' END" : "'insert'";
-  const liveOnlyRows = liveOnly === "mirror" ? "'delete'" : "NULL";
+    strategy === "prompt"
+      ? "CASE WHEN c.decision IS DISTINCT FROM 'keep live' THEN 'insert' END"
+      : base === null
+        ? "'insert'"
+        : `CASE WHEN ${wasGoneInBase(staging, table)} THEN 'insert' END`;
+  const removed = base === null ? "'delete'" : `CASE WHEN ${isAsInBase(staging, table, base)} THEN 'delete' END`;
+  const liveOnlyRows = liveOnly === "mirror" ? removed : "NULL";
   return `CASE d.kind WHEN 'missing' THEN ${missing} WHEN 'changed' THEN ${changed} WHEN 'live only' THEN ${liveOnlyRows} END`;
 }
+
+const mayMerge = ({ strategy }: ApplyOptions): boolean => strategy === "merge" || strategy === "prompt";
 
 function mergedOf({ strategy, defaultDecision }: ApplyOptions): string {
   if (strategy === "merge") return "d.kind = 'changed'";
@@ -258,6 +290,13 @@ async function refuseTaken(
     `These rows can't come back, for their key or a unique value is held by a row that this restore may not touch; nothing was written:\n- ${lines.join("\n- ")}\nLook at them in the dry run (kind "taken"); leave them out by choosing tables or records, or by the decision to keep live.`,
     { tables: lines },
   );
+}
+
+function describeMerge({ input }: RestoreContext, parts: readonly WritePart[]): string {
+  if (input.mergeBase === null)
+    return "merged two-way: only empty values were filled, also those that were emptied on purpose";
+  const conflicts = parts.reduce((sum, part) => sum + part.mergeConflicts, 0);
+  return `merged three-way: ${conflicts} rows keep a live value that both sides had changed`;
 }
 
 function summarize(

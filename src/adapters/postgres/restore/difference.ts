@@ -113,7 +113,7 @@ async function compareTable(
   let counts = await countKinds(session, staging, table);
   if (table.key.length > 0 && counts.missing + counts.changed > 0) {
     if (counts.missing > 0) await session.execute(markTakenByKey(staging, table), doing);
-    await markTaken(session, staging, table, intent, facts);
+    await markTaken(session, staging, table, intent, facts, input.mergeBase !== null);
     if (intent.strategy === "prompt") {
       await session.execute(hashShownRows(staging, table), doing);
     }
@@ -130,9 +130,16 @@ async function markTaken(
   table: RestoreTable,
   intent: DifferenceIntent,
   facts: LiveFacts,
+  threeWay: boolean,
 ): Promise<void> {
   const indexes = (facts.uniqueIndexes.get(table.table) ?? []).filter((index) => isStaged(table, index));
-  const fate = { overwrites: intent.strategy !== "skip", removesLiveOnly: intent.liveOnly === "mirror" };
+  const { strategy, liveOnly } = intent;
+  // What a merge writes is not known yet: the database itself refuses where it can't be.
+  const fate = {
+    writesChanged: strategy === "overwrite" || strategy === "prompt",
+    movesChanged: strategy !== "skip" && (strategy !== "merge" || threeWay),
+    removesLiveOnly: liveOnly === "mirror",
+  };
   for (let marked = indexes.length; marked > 0;) {
     marked = 0;
     for (const index of indexes)

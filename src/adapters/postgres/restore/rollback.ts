@@ -106,6 +106,7 @@ function planTables(plan: RememberedPlan, liveSchema: SchemaDescription): Restor
       key: now.primaryKey,
       unfilled: [],
       predicate: recallPredicate(remembered),
+      organizationColumn: null,
       dependsOn: remembered.dependsOn,
       drifted: false,
     };
@@ -150,11 +151,20 @@ async function undo({ url, session, restoreId, partial, tables, liveSchema }: Un
   const parts: WritePart[] = [];
   for (const table of tables) {
     before.set(table.table, await session.count(countRows(table), `counting ${table.table}`));
-    const part: WritePart = { table, inserted: 0, updated: 0, deleted: 0, changed: [], parked: 0, hasMerged: false };
+    const part: WritePart = {
+      table,
+      inserted: 0,
+      updated: 0,
+      deleted: 0,
+      changed: [],
+      parked: 0,
+      merge: null,
+      mergeConflicts: 0,
+    };
     parts.push(part);
     if (table.key.length === 0) continue;
     await session.execute(createUndoWrites(staging, table), `planning ${table.table}`);
-    await preparePart(context, part, false);
+    await preparePart(context, part);
   }
   const keyed = parts.filter(
     ({ table, inserted, updated, deleted }) => table.key.length > 0 && inserted + updated + deleted > 0,
@@ -214,7 +224,7 @@ async function refuse({ session, staging, facts }: WriteContext, tables: readonl
       await session.execute(settleRefused(staging, table), doing);
       for (const index of facts.uniqueIndexes.get(table.table) ?? [])
         await session.execute(
-          markTakenByValue(staging, table, index, { overwrites: true, removesLiveOnly: true }),
+          markTakenByValue(staging, table, index, { writesChanged: true, movesChanged: true, removesLiveOnly: true }),
           doing,
         );
       grown += await session.execute(refuseTaken(staging, table), doing);

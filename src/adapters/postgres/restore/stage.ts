@@ -6,6 +6,7 @@ import {
   castStagedColumns,
   checkStagedColumns,
   copyIntoStaging,
+  countForeignRows,
   createStagingTable,
   createValidityFunction,
   indexStagingTable,
@@ -15,6 +16,7 @@ import type { StagingKind } from "../../../domain/restore/staging-names.ts";
 import type { DriftEntry } from "../../../domain/restore-request.ts";
 import type { TableName } from "../../../domain/schema.ts";
 import type { BackupTable, StagedRestore } from "../../../ports/restore-target.ts";
+import { planMergeBase } from "./merge-base.ts";
 import {
   ensureKeptSchema,
   refuseBlockingDrift,
@@ -108,9 +110,12 @@ async function stageAll(context: RestoreContext, onProgress: OnProgress): Promis
     );
     if (last !== null) await session.execute(`SELECT setval($1, $2)`, "numbering", [staging.numbers, last]);
     const found: DriftEntry[] = [];
+    const basePlan = planMergeBase(context);
     for (const table of plan.tables) {
       const source = input.backup.tables.find((each) => each.table === table.table) as BackupTable;
       const rows = await stageTable(context, table, source, "s", modern === "t", found);
+      const base = basePlan.get(table.table);
+      if (base !== undefined) await stageTable(context, base.table, base.source, "b", modern === "t", found);
       tables.push({ table: table.table, rows });
       onProgress({ table: table.table, rows });
     }
@@ -150,7 +155,23 @@ async function stageTable(
   for (const sql of [castStagedColumns(staging, table, kind), indexStagingTable(staging, table, kind)])
     if (sql !== null) await session.execute(sql, doing);
   await session.execute(`ANALYZE ${staging.table(kind, table.number)}`, doing);
+  if (kind === "s") await refuseForeignRows(session, staging, table);
   return rows;
+}
+
+async function refuseForeignRows(
+  session: RestoreContext["session"],
+  staging: RestoreContext["staging"],
+  table: RestoreTable,
+): Promise<void> {
+  const sql = table.organizationColumn === null ? null : countForeignRows(staging, table, table.organizationColumn);
+  const foreign = sql === null ? 0 : await session.count(sql, `looking whose rows of ${table.table} are`);
+  if (foreign > 0)
+    throw new BackupError(
+      "RestoreInvalid",
+      `${foreign} rows of ${table.table} in the backup are not the organization's by ${table.organizationColumn}; nothing was touched.`,
+      { table: table.table },
+    );
 }
 
 async function findMisfits(

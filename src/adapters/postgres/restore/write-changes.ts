@@ -7,6 +7,7 @@
 // changes rows makes the proof fail, by name.
 import { BackupError } from "../../../domain/errors.ts";
 import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
+import { countMergeConflicts, insertMergedValues } from "../../../domain/restore/merge-sql.ts";
 import type { Staging } from "../../../domain/restore/staging-names.ts";
 import { isStaged, parkHolders, type UniqueIndex } from "../../../domain/restore/unique-sql.ts";
 import {
@@ -43,7 +44,7 @@ export interface WriteContext {
   readonly restoreId: string;
 }
 
-/** One table's part: its working table w is there, and v where `hasValues`. */
+/** One table's part: its working table w is there. */
 export interface WritePart {
   readonly table: RestoreTable;
   inserted: number;
@@ -52,7 +53,10 @@ export interface WritePart {
   /** Columns that at least one update changes. */
   changed: readonly string[];
   parked: number;
-  readonly hasMerged: boolean;
+  /** Updates may be merged, with these columns of the later backup; null there = two-way. */
+  readonly merge: { readonly baseNames: readonly string[] | null } | null;
+  /** Rows in which both sides changed a column. */
+  mergeConflicts: number;
 }
 
 /** Replica mode where the role may; the savepoint keeps the transaction when it may not. */
@@ -72,14 +76,14 @@ export async function chooseMode(session: RestoreSession): Promise<WriteContext[
 }
 
 /** Fills in what the part needs, and leaves out updates that change nothing. */
-export async function preparePart(context: WriteContext, part: WritePart, valuesArePresent: boolean): Promise<void> {
+export async function preparePart(context: WriteContext, part: WritePart): Promise<void> {
   const { session, staging } = context;
   const { table } = part;
   const doing = `preparing ${table.table}`;
   const w = staging.table("w", table.number);
   await session.execute(`ANALYZE ${w}`, doing);
   if (table.key.length > 0) {
-    if (!valuesArePresent) await session.execute(createValues(staging, table), doing);
+    await session.execute(createValues(staging, table), doing);
     const before = await session.execute(captureBefore(staging, table), doing);
     const expected = await session.count(`SELECT count(*) FROM ${w} WHERE operation <> 'insert'`, doing);
     if (before !== expected)
@@ -88,7 +92,13 @@ export async function preparePart(context: WriteContext, part: WritePart, values
         `${expected - before} rows of ${table.table} are not the organization's; nothing was written.`,
         { table: table.table },
       );
-    if (part.hasMerged) await session.execute(dropIdleUpdates(staging, table), doing);
+    if (part.merge !== null) {
+      const { baseNames } = part.merge;
+      await session.execute(insertMergedValues(staging, table, baseNames), doing);
+      if (baseNames !== null)
+        part.mergeConflicts = await session.count(countMergeConflicts(staging, table, baseNames), doing);
+      await session.execute(dropIdleUpdates(staging, table), doing);
+    }
     await session.execute(
       `ANALYZE ${staging.table("v", table.number)}; ANALYZE ${staging.table("u", table.number)}`,
       doing,
