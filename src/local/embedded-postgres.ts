@@ -2,7 +2,7 @@
 // folder. The package's own wrapper is not used: its exit hooks end the process before our servers are stopped in order.
 import { randomBytes } from "node:crypto";
 import { execFile } from "node:child_process";
-import { chown, cp, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chown, cp, mkdir, readFile, realpath, rename, rm, stat, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -11,6 +11,7 @@ import { Client } from "pg";
 import { BackupError } from "../domain/errors.ts";
 import { startChildServer, waitUntilReady } from "./child-server.ts";
 import { findFreePort } from "./free-port.ts";
+import { findServant, makeReachable, type Servant } from "./servant.ts";
 
 export interface EmbeddedPostgres {
   readonly pid: number;
@@ -21,25 +22,19 @@ export interface EmbeddedPostgres {
 }
 
 const run = promisify(execFile);
-/** Postgres refuses to run as root; these exist on every Linux. */
-const servantNames = ["postgres", "nobody"];
-
-interface Servant {
-  readonly uid: number;
-  readonly gid: number;
-}
 
 /** `programs`: a folder with another build's initdb and postgres. */
 export async function startEmbeddedPostgres(
   folder: string,
   options: { programs?: string } = {},
 ): Promise<EmbeddedPostgres> {
-  const servant = process.getuid?.() === 0 ? await findServant() : null;
+  const servant = await findServant();
   const programs = options.programs ?? (await findPrograms(servant));
   const asServant = servant ?? {};
-  await mkdir(folder, { recursive: true, mode: 0o711 });
-  const files = join(folder, "files");
-  const passwordPath = join(folder, "password");
+  if (servant === null) await mkdir(folder, { recursive: true, mode: 0o711 });
+  else await makeReachable(folder, servant);
+  const files = join(await realpath(folder), "files");
+  const passwordPath = join(dirname(files), "password");
   let password = await readFile(passwordPath, "utf8").catch(() => null);
   if (password === null || !(await exists(join(files, "PG_VERSION")))) {
     password = randomBytes(18).toString("base64url");
@@ -124,18 +119,6 @@ async function answers(connectionString: string): Promise<boolean> {
   } finally {
     await client.end().catch(() => {});
   }
-}
-
-async function findServant(): Promise<Servant> {
-  const users = (await readFile("/etc/passwd", "utf8")).split("\n").map((line) => line.split(":"));
-  for (const name of servantNames) {
-    const user = users.find(([each]) => each === name);
-    if (user !== undefined) return { uid: Number(user[2]), gid: Number(user[3]) };
-  }
-  throw new BackupError(
-    "ServerUnavailable",
-    "Postgres does not run as root, and this machine has no user `postgres` or `nobody`. Run as an ordinary user.",
-  );
 }
 
 /** The folder with initdb and postgres; as root a copy that an ordinary user can reach, as node_modules may lie below /root. */
