@@ -152,10 +152,18 @@ async function park(context: WriteContext, part: WritePart): Promise<void> {
 const howToGrant =
   "grant the restoring role: GRANT SET ON PARAMETER session_replication_role TO <role> (Postgres 15 and later), or restore as a superuser.";
 
-async function stepAside({ session, staging }: WriteContext, { table }: WritePart, index: UniqueIndex): Promise<void> {
+async function stepAside(
+  { session, staging, facts }: WriteContext,
+  { table, changed }: WritePart,
+  index: UniqueIndex,
+): Promise<void> {
+  // Only what moves: the organization's column would fit many an index, too, and no other value may ever stand there.
   const candidates = restoredColumns(table).filter(
-    (column) => index.columns.includes(column.name) && !table.key.includes(column.name),
+    (column) =>
+      index.columns.includes(column.name) && changed.includes(column.name) && !table.key.includes(column.name),
   );
+  const refers = (name: string): boolean =>
+    facts.foreignKeys.some((key) => key.rootTable === table.table && key.columns.includes(name));
   const values: readonly [RegExp, string][] = [
     [/^(text|character varying|public\.citext)$/, "'wedsync ' || gen_random_uuid()::text"],
     [/^uuid$/, "gen_random_uuid()"],
@@ -164,7 +172,8 @@ async function stepAside({ session, staging }: WriteContext, { table }: WritePar
   for (const column of candidates) {
     const nullable =
       table.live.columns.find((each) => each.name === column.name)?.notNull === false && !index.nullsEqual;
-    const value = nullable ? "NULL" : values.find(([type]) => type.test(column.liveType ?? ""))?.[1];
+    const made = refers(column.name) ? undefined : values.find(([type]) => type.test(column.liveType ?? ""))?.[1];
+    const value = nullable ? "NULL" : made;
     if (value === undefined) continue;
     await session.execute(setAside(staging, table, column.name, value), `making room in ${table.table}`);
     return;
