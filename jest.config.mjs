@@ -13,11 +13,11 @@ const common = {
 
 export default {
   projects: [
-    { ...common, displayName: "fast", testMatch: ["<rootDir>/test/unit/**/*.test.ts"] },
+    { ...common, displayName: "fast", testMatch: ["<rootDir>/test/{unit,golden}/**/*.test.ts"] },
     {
       ...common,
       displayName: "real",
-      testMatch: ["<rootDir>/test/{contract,workflow,replay,integration,crash,golden}/**/*.test.ts"],
+      testMatch: ["<rootDir>/test/{contract,workflow,replay,integration,crash}/**/*.test.ts"],
       globalSetup: "<rootDir>/test/support/global-setup.ts",
       globalTeardown: "<rootDir>/test/support/global-teardown.ts",
     },
