@@ -5,6 +5,7 @@ import type { Client as Temporal } from "@temporalio/client";
 import { Client } from "pg";
 import type { BackupOutcome } from "../domain/backup-request.ts";
 import { restoreDefaults, type RestoreOrder, type RestoreOutcome } from "../domain/restore-run.ts";
+import { backUpAll } from "./backup.ts";
 import { describeDifferences } from "./describe-restore.ts";
 import { number, seconds } from "./output.ts";
 import { isFailed, type BackupRun } from "./run-results.ts";
@@ -54,11 +55,15 @@ export async function demonstrateRestore(
     output.say(describeDifferences(look.differences));
     const restored = await bringBack(session, temporal, backup, false);
     const rows = restored.applied.reduce((sum, table) => sum + table.inserted + table.updated, 0);
-    output.say(`restored: ${number(rows)} rows in ${seconds(restored.durationMs)}, ${restored.proofs.join(", ")}`);
+    output.say(`restored: ${number(rows)} rows in ${seconds(restored.durationMs)}`);
+    output.say(`proven before the commit: ${restored.proofs.join(", ")}`);
     const again = await bringBack(session, temporal, backup, true);
     output.say(`looked again: ${describeDifferences(again.differences)}`);
   }
-  output.say("");
+  // The newest backup is the one that each restore made of the damage; leave one of the whole again.
+  const ids = losses.map(({ backup }) => backup.organizationId);
+  await backUpAll(session, temporal, ids, { dataSets: null, proof: "content" });
+  output.say("\nBoth organizations were backed up again.\n");
 }
 
 async function bringBack(

@@ -47,14 +47,17 @@ export async function runUp(session: Session, options: { once: boolean; demo: bo
   const described = { names: await nameOrganizations(session), elapsedMs: performance.now() - backupsStartedMs };
 
   // Only what this start has made itself is ever damaged.
-  if (options.demo && !options.once && stack.isNewDatabase && config.sourceUrl === null)
+  const showsLoss = options.demo && !options.once && stack.isNewDatabase && config.sourceUrl === null;
+  if (showsLoss) {
+    output.say(describeRuns(runs, described));
     await demonstrateRestore(session, client, runs);
+  }
   if (options.once) return await finishOnce(session, runs, described);
   const facade = await openFacade(session, { port: await findFreePort(config.port), host: "127.0.0.1" });
   await stack.folder.announce({ ...stack, facadeUrl: facade.url });
   output.result(
     { runs, temporalUiUrl: stack.temporalUiUrl, facadeUrl: facade.url },
-    () => `${describeRuns(runs, described)}\n\n${whereToLook(session, facade.url, ids[0])}`,
+    () => `${showsLoss ? "" : `${describeRuns(runs, described)}\n\n`}${whereToLook(session, facade.url, ids[0])}`,
   );
   await untilInterrupted();
   output.say("stopping …");
