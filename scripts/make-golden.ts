@@ -1,4 +1,5 @@
-// Writes the golden repository of a format version: `node scripts/make-golden.ts v1`. Done once for each released version;
+// Writes the golden repositories of a format version, one opened by a key and one by a passphrase:
+// `node scripts/make-golden.ts v1`. Done once for each released version;
 // an existing one is never touched, because later versions must read what was written then.
 import { createHash } from "node:crypto";
 import { access, mkdir, writeFile } from "node:fs/promises";
@@ -14,21 +15,27 @@ const exists = await access(folder).then(
   () => false,
 );
 if (exists) throw new Error(`${folder} exists and is never written again`);
-await mkdir(folder, { recursive: true });
-const store = createFilesystemStore({ rootDir: `${folder}repository` });
-const { repository, backups } = await makeSmallRepository(store);
-const expected = [];
-for (const { organizationId, sequence } of backups) {
-  const vault = await repository.openVault(organizationId);
-  const { manifest, hash } = await vault.readManifest(sequence);
-  const content = Object.entries(await readEverything(vault, manifest)).map(([name, bytes]) => ({
-    name,
-    sizeBytes: bytes.length,
-    sha256: createHash("sha256").update(bytes).digest("hex"),
-  }));
-  const { backupId, complete } = manifest;
-  const verificationKey = vault.exportVerificationKey();
-  expected.push({ organizationId, sequence, backupId, complete, manifestHash: hash, verificationKey, content });
+for (const [kind, keyText] of [
+  ["key", smallKey],
+  ["passphrase", "passphrase:Zoë and Jörg, married in Århus"],
+] as const) {
+  const target = `${folder}${kind}/`;
+  await mkdir(target, { recursive: true });
+  const store = createFilesystemStore({ rootDir: `${target}repository` });
+  const { repository, backups } = await makeSmallRepository(store, keyText);
+  const expected = [];
+  for (const { organizationId, sequence } of backups) {
+    const vault = await repository.openVault(organizationId);
+    const { manifest, hash } = await vault.readManifest(sequence);
+    const content = Object.entries(await readEverything(vault, manifest)).map(([name, bytes]) => ({
+      name,
+      sizeBytes: bytes.length,
+      sha256: createHash("sha256").update(bytes).digest("hex"),
+    }));
+    const { backupId, complete } = manifest;
+    const verificationKey = vault.exportVerificationKey();
+    expected.push({ organizationId, sequence, backupId, complete, manifestHash: hash, verificationKey, content });
+  }
+  await writeFile(`${target}key.txt`, `${keyText}\n`);
+  await writeFile(`${target}expected.json`, `${JSON.stringify(expected, null, 2)}\n`);
 }
-await writeFile(`${folder}key.txt`, `${smallKey}\n`);
-await writeFile(`${folder}expected.json`, `${JSON.stringify(expected, null, 2)}\n`);
