@@ -1,5 +1,6 @@
 // What the target database is told: the order, and the backup's tables as streams that prove themselves as they pass.
 import type { RestoreTarget, BackupContent, RestorePlanInput } from "../../src/ports/restore-target.ts";
+import { BackupError } from "../../src/domain/errors.ts";
 import type { RestoreKey, RestoreStep } from "../restore-contract.ts";
 import type { ActivityDependencies } from "../dependencies.ts";
 import { readTableRows } from "../../src/repository/read-table.ts";
@@ -16,6 +17,12 @@ export async function loadPlan(
 ): Promise<RestorePlanInput> {
   const vault = await repository.openVault(order.organizationId);
   const { records } = await restores.readSecrets(order.restoreId);
+  // Without its keys, an order for one record would be one for everything.
+  if ((records?.length ?? 0) !== order.records)
+    throw new BackupError(
+      "UsageInvalid",
+      "The keys of the single records that were ordered are not kept; order the restore again. Nothing was touched.",
+    );
   const { restoreId, organizationId, targetOrganizationId, strategy, liveOnly, renamedColumns } = order;
   return {
     restoreId,

@@ -37,15 +37,12 @@ export async function stageRestore(
 }
 
 /** What can be ordered and not be done yet is refused by name, before anything is made; it must not do something else. */
-function refuseUnsupported({ records, organizationId, targetOrganizationId }: RestoreOrder): void {
-  const what =
-    records > 0
-      ? "single records; choose their tables instead"
-      : targetOrganizationId === organizationId
-        ? null
-        : "an organization as another one";
-  if (what !== null)
-    throw new BackupError("UsageInvalid", `This version can't restore ${what} yet. Nothing was touched.`);
+function refuseUnsupported({ organizationId, targetOrganizationId }: RestoreOrder): void {
+  if (targetOrganizationId !== organizationId)
+    throw new BackupError(
+      "UsageInvalid",
+      "This version can't restore an organization as another one yet. Nothing was touched.",
+    );
 }
 
 export async function compareRestore(

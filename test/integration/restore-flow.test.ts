@@ -257,9 +257,9 @@ test("at a time between two backups the one before is taken; before the first, n
 });
 
 test.each([
-  ["single records", { records: 1 }],
+  ["single records that were ordered are not kept", { records: 1 }],
   ["an organization as another one", { targetOrganizationId: randomUUID() }],
-])("what can't be restored yet (%s) is refused before anything is touched", async (what, asked) => {
+])("what can't be restored (%s) is refused before anything is touched", async (what, asked) => {
   await expect(restore(asked)).rejects.toMatchObject({ code: "UsageInvalid", message: expect.stringContaining(what) });
   await expectNothingLeft();
 });

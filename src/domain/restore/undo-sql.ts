@@ -36,6 +36,11 @@ export const refuseChanged = (staging: Staging, table: RestoreTable): readonly s
   ];
 };
 
+/** A row without key leaves if as many copies of it are undone as there are. */
+const leavesAsWhole = (staging: Staging, child: RestoreTable, key: LiveForeignKey): string =>
+  `EXISTS (SELECT 1 FROM ${staging.table("w", child.number)} AS f WHERE f.after_hash = md5(${rowText("c")})::uuid AND f.copies >= ` +
+  `(SELECT count(*) FROM ${quoteTable(key.table)} AS r WHERE ${key.columns.map((name) => `${columnOf("r", name)} = ${columnOf("c", name)}`).join(" AND ")} AND ${rowText("r")} = ${rowText("c")}))`;
+
 /** Rows that the rollback would remove, and that a row needs which stays. */
 export const refuseNeeded = (
   staging: Staging,
@@ -49,12 +54,14 @@ export const refuseNeeded = (
     .join(" AND ");
   // A child leaves with it, or pointed elsewhere before the restore and will again.
   const leaves =
-    child === null || child.key.length === 0
+    child === null
       ? ""
-      : ` AND NOT EXISTS (SELECT 1 FROM ${staging.table("d", child.number)} AS f WHERE ${keyMatches("c", "f", child)} AND f.refused IS NULL AND (f.done = 'insert' OR (f.done = 'update' AND NOT EXISTS (` +
-        `SELECT 1 FROM ${staging.table("s", child.number)} AS b WHERE ${keyMatches("b", "f", child)} AND ${key.columns
-          .map((name, index) => `${columnOf("b", name)} = ${columnOf("t", key.referencedColumns[index] as string)}`)
-          .join(" AND ")}))))`;
+      : child.key.length === 0
+        ? ` AND NOT ${leavesAsWhole(staging, child, key)}`
+        : ` AND NOT EXISTS (SELECT 1 FROM ${staging.table("d", child.number)} AS f WHERE ${keyMatches("c", "f", child)} AND f.refused IS NULL AND (f.done = 'insert' OR (f.done = 'update' AND NOT EXISTS (` +
+          `SELECT 1 FROM ${staging.table("s", child.number)} AS b WHERE ${keyMatches("b", "f", child)} AND ${key.columns
+            .map((name, index) => `${columnOf("b", name)} = ${columnOf("t", key.referencedColumns[index] as string)}`)
+            .join(" AND ")}))))`;
   return (
     `UPDATE ${d} AS d SET refused = 'needed by newer rows' FROM ${liveTable(parent)} AS t WHERE d.done = 'insert' AND d.refused IS NULL AND ${keyMatches("t", "d", parent)} ` +
     `AND EXISTS (SELECT 1 FROM ${quoteTable(key.table)} AS c WHERE ${matches}${leaves})`

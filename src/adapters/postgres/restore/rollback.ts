@@ -169,9 +169,18 @@ async function undo({ url, session, restoreId, partial, tables, liveSchema }: Un
   const keyed = parts.filter(
     ({ table, inserted, updated, deleted }) => table.key.length > 0 && inserted + updated + deleted > 0,
   );
+  // They go before the parents that they need, and come back after them.
+  const whole = parts.filter(({ table }) => table.key.length === 0);
+  for (const part of whole)
+    part.deleted = await session.execute(deleteByHash(staging, part.table), `writing ${part.table.table}`);
   await writeParts(context, keyed);
-  for (const part of parts.filter(({ table }) => table.key.length === 0)) await undoWholeRows(context, part, id);
-  await proveWrites({ context, parts: keyed, url, liveRowsBefore: ({ table }) => before.get(table) ?? 0 });
+  for (const part of whole) await insertWholeRowsAgain(context, part, id);
+  await proveWrites({
+    context,
+    parts: [...keyed, ...whole],
+    url,
+    liveRowsBefore: ({ table }) => before.get(table) ?? 0,
+  });
   const answer: Answer = { tables: parts.map(describePart), refused };
   await session.execute(
     "UPDATE wedsync_restore.restores SET status = $2, rolled_back_at = now(), rollback_result = $3 WHERE restore_id = $1",
@@ -209,6 +218,7 @@ async function spread({ session, staging }: WriteContext, table: RestoreTable, r
 
 /** One refusal may bring others with it: a row that stays needs its parent, and keeps its unique values. */
 async function refuse({ session, staging, facts }: WriteContext, tables: readonly RestoreTable[]): Promise<void> {
+  const all = new Map(tables.map((table) => [table.table, table]));
   const keyed = new Map(tables.filter((table) => table.key.length > 0).map((table) => [table.table, table]));
   for (let grown = 1; grown > 0;) {
     grown = 0;
@@ -216,7 +226,8 @@ async function refuse({ session, staging, facts }: WriteContext, tables: readonl
       const parent = keyed.get(key.referencedTable) ?? null;
       const child = keyed.get(key.rootTable) ?? null;
       const doing = `looking for rows that need ${key.referencedTable}`;
-      if (parent !== null) grown += await session.execute(refuseNeeded(staging, parent, key, child), doing);
+      if (parent !== null)
+        grown += await session.execute(refuseNeeded(staging, parent, key, all.get(key.rootTable) ?? null), doing);
       if (child !== null) grown += await session.execute(refuseParentless(staging, child, key, parent), doing);
     }
     for (const table of keyed.values()) {
@@ -257,10 +268,9 @@ async function listRefused(
   return refused;
 }
 
-async function undoWholeRows({ session, staging }: WriteContext, part: WritePart, restoreId: string): Promise<void> {
+async function insertWholeRowsAgain({ session }: WriteContext, part: WritePart, restoreId: string): Promise<void> {
   const { table } = part;
   const doing = `writing ${table.table}`;
-  part.deleted = await session.execute(deleteByHash(staging, table), doing);
   const names = storedNames(table);
   part.inserted = await session.execute(
     `INSERT INTO ${quoteTable(table.table)} (${columnList(names)}) OVERRIDING SYSTEM VALUE SELECT ${columnsOf("(r.x)", names)} FROM (SELECT n.before_row::${quoteTable(table.table)} AS x ` +

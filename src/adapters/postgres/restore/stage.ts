@@ -16,6 +16,8 @@ import type { StagingKind } from "../../../domain/restore/staging-names.ts";
 import type { DriftEntry } from "../../../domain/restore-request.ts";
 import type { TableName } from "../../../domain/schema.ts";
 import type { BackupTable, StagedRestore } from "../../../ports/restore-target.ts";
+import type { RecordClosure } from "../../../domain/restore/record-closure.ts";
+import { filterRows, keepNeeded, selectRecords } from "./select-records.ts";
 import { planMergeBase } from "./merge-base.ts";
 import {
   ensureKeptSchema,
@@ -111,11 +113,12 @@ async function stageAll(context: RestoreContext, onProgress: OnProgress): Promis
     if (last !== null) await session.execute(`SELECT setval($1, $2)`, "numbering", [staging.numbers, last]);
     const found: DriftEntry[] = [];
     const basePlan = planMergeBase(context);
+    const closure = await selectRecords(context);
     for (const table of plan.tables) {
       const source = input.backup.tables.find((each) => each.table === table.table) as BackupTable;
-      const rows = await stageTable(context, table, source, "s", modern === "t", found);
+      const rows = await stageTable(context, table, source, "s", modern === "t", found, closure);
       const base = basePlan.get(table.table);
-      if (base !== undefined) await stageTable(context, base.table, base.source, "b", modern === "t", found);
+      if (base !== undefined) await stageTable(context, base.table, base.source, "b", modern === "t", found, closure);
       tables.push({ table: table.table, rows });
       onProgress({ table: table.table, rows });
     }
@@ -133,22 +136,31 @@ async function stageAll(context: RestoreContext, onProgress: OnProgress): Promis
 }
 
 async function stageTable(
-  { session, staging }: RestoreContext,
+  context: RestoreContext,
   table: RestoreTable,
   source: BackupTable,
   kind: StagingKind,
   hasInputCheck: boolean,
   found: DriftEntry[],
+  closure: RecordClosure | null,
 ): Promise<number> {
+  const { session, staging } = context;
   const doing = `staging ${table.table}`;
   await session.execute(createStagingTable(staging, table, kind), doing);
-  const rows = await session.copyIn(copyIntoStaging(staging, table, kind), source.readRows(), doing);
-  if (rows !== source.rows)
-    throw new BackupError(
-      "RecoverMismatch",
-      `${table.table} has ${rows} rows where the backup states ${source.rows}.`,
-      { table: table.table },
-    );
+  const needed: (readonly string[])[] = [];
+  let expected = closure === null ? source.rows : 0;
+  const chosen =
+    closure === null
+      ? source.readRows()
+      : filterRows(closure, source, (fate, fields) => {
+          expected += 1;
+          if (fate === "needed") needed.push(fields);
+        });
+  const rows = await session.copyIn(copyIntoStaging(staging, table, kind), chosen, doing);
+  if (rows !== expected)
+    throw new BackupError("RecoverMismatch", `${table.table} has ${rows} rows where the backup states ${expected}.`, {
+      table: table.table,
+    });
   const misfits = await findMisfits(session, staging, table, kind, hasInputCheck);
   found.push(...misfits);
   if (misfits.length > 0) return rows; // refused in the end, when every table was looked at
@@ -156,6 +168,7 @@ async function stageTable(
     if (sql !== null) await session.execute(sql, doing);
   await session.execute(`ANALYZE ${staging.table(kind, table.number)}`, doing);
   if (kind === "s") await refuseForeignRows(session, staging, table);
+  if (kind === "s" && closure !== null) await keepNeeded(context, table, needed);
   return rows;
 }
 
