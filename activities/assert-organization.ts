@@ -13,8 +13,12 @@ export async function assertOrganization(
     throw new BackupError("CatalogueInvalid", "The catalogue's root table is not among the tables to back up.");
   const rows = await reader.query(`SELECT 1 AS present FROM (${root.rowsSql}) AS organization`, [organizationId]);
   if (rows.length === 0) {
-    throw new BackupError("OrganizationNotFound", `There is no organization ${organizationId} in ${root.table}.`, {
-      organizationId,
-    });
+    throw new BackupError(
+      "OrganizationNotFound",
+      `There is no organization ${organizationId} in ${root.table}. Give the key of one of its rows.`,
+      {
+        organizationId,
+      },
+    );
   }
 }

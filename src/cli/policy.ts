@@ -42,7 +42,10 @@ export async function runPutPolicy(session: Session, options: PutPolicyOptions):
   ];
   const known = await source.listOrganizations(catalogue.root);
   if (!known.includes(options.organization))
-    throw new BackupError("OrganizationNotFound", `There is no organization ${options.organization}.`);
+    throw new BackupError(
+      "OrganizationNotFound",
+      `There is no organization ${options.organization} in ${catalogue.root.table}. Give the key of one of its rows.`,
+    );
   const policy = await putPolicy(control, {
     organizationId: options.organization,
     name: options.name,

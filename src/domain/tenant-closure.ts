@@ -99,7 +99,7 @@ function refuseUnclassified(
   if (unexplained.length === 0) return;
   throw new BackupError(
     "TableUnclassified",
-    `The catalogue ${catalogue.name} does not say what these tables are:\n- ${unexplained.map(({ name, why }) => `${name}: ${why}`).join("\n- ")}\nPut each into a data set, or declare it polymorphic, a reference or an exclusion (see: wedsync-backup catalogue check).`,
+    `The catalogue ${catalogue.name} does not say what these tables are:\n- ${unexplained.map(({ name, why }) => `${name}: ${why}`).join("\n- ")}\nPut each into a data set, or declare it polymorphic, a reference or an exclusion (\`wedsync-backup catalogue suggest --root ${catalogue.root.table}\` says what each looks like).`,
     { tables: unexplained.map(({ name }) => name) },
   );
 }

@@ -53,7 +53,10 @@ export function mapPostgresError(error: unknown, doing: string, importing = fals
     state.startsWith("57P") ||
     /Connection terminated|connection.*(closed|ended)|timeout exceeded/i.test(failure.message)
   ) {
-    return named("SourceUnreachable", `While ${doing}: the database does not answer or closed the connection.`);
+    return named(
+      "SourceUnreachable",
+      `While ${doing}: the database does not answer or closed the connection. See that it runs and can be reached from here; its address is in BACKUP_SOURCE_DATABASE_URL.`,
+    );
   }
   if (state.startsWith("53"))
     return named(
@@ -62,7 +65,10 @@ export function mapPostgresError(error: unknown, doing: string, importing = fals
     );
   if (state === "57014") return named("SourceUnreachable", `While ${doing}: the database cancelled the statement.`);
   if (state === "22P02" || state === "22003" || state === "22021")
-    return named("OrganizationInvalid", "The organization id is not of the type of this database's organization key.");
+    return named(
+      "OrganizationInvalid",
+      "The organization id is not of the type of this database's organization key. Give the key of its row in the root table, as the database writes it.",
+    );
   if (state === "42P01" || state === "42703")
     return named("SchemaChanging", `While ${doing}: a table or column went away.`);
   return named(

@@ -1,0 +1,106 @@
+// The command line as a person or a script runs it: every command a process of its own, with an environment of its own.
+// Everything that the processes write, and all their arguments as other users of the machine see them, is kept: a test
+// looks there for secrets.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { cacheFolder } from "../../src/local/cache-folder.ts";
+import { waitUntil } from "./wait-until.ts";
+
+export type CommandEnvironment = Readonly<Record<string, string>>;
+
+export interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunningCommand {
+  readonly pid: number;
+  readonly stdout: () => string;
+  readonly stderr: () => string;
+  /** Waits for a line on stderr. @throws when the process ends first */
+  readonly says: (words: string) => Promise<void>;
+  readonly signal: (name: NodeJS.Signals) => void;
+  readonly ended: Promise<Ended>;
+}
+
+const mainPath = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+
+export function createCommandLine(environment: CommandEnvironment) {
+  const written: string[] = [];
+  const seenArguments = new Set<string>();
+
+  function start(parameters: readonly string[], more: CommandEnvironment = {}): RunningCommand {
+    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", mainPath, ...parameters], {
+      env: {
+        PATH: process.env["PATH"] ?? "",
+        HOME: process.env["HOME"] ?? "",
+        NODE_COMPILE_CACHE: join(cacheFolder(process.env), "compile-cache"),
+        ...environment,
+        ...more,
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const pid = child.pid as number;
+    let [stdout, stderr] = ["", ""];
+    let over = false;
+    child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+    const look = (): void => void readArguments(pid).then((lines) => lines.forEach((line) => seenArguments.add(line)));
+    look();
+    const looking = setInterval(look, 100);
+    const ended = once(child, "close").then(([code]: (number | null)[]): Ended => {
+      over = true;
+      clearInterval(looking);
+      written.push(stdout, stderr);
+      return { code: code ?? null, stdout, stderr };
+    });
+    return {
+      pid,
+      stdout: () => stdout,
+      stderr: () => stderr,
+      async says(words) {
+        await waitUntil(`a line with: ${words}`, () => over || stderr.includes(words));
+        if (!stderr.includes(words)) throw new Error(`it ended before it said ${words}: ${stdout}${stderr}`);
+      },
+      signal: (name) => void child.kill(name),
+      ended,
+    };
+  }
+
+  return {
+    start,
+    run: (parameters: readonly string[], more: CommandEnvironment = {}): Promise<Ended> =>
+      start(parameters, more).ended,
+    /** With --json; anything on stdout but one document fails the test. */
+    async json(
+      parameters: readonly string[],
+      more: CommandEnvironment = {},
+    ): Promise<{ code: number | null; json: never }> {
+      const { code, stdout, stderr } = await start(["--json", ...parameters], more).ended;
+      try {
+        return { code, json: JSON.parse(stdout) as never };
+      } catch {
+        throw new Error(`not one JSON document (exit ${code}): ${stdout}\n${stderr}`);
+      }
+    },
+    /** What all the processes wrote, and what all of them, and their children, were started with. */
+    everythingShown: () => ({ written: written.join("\n"), arguments: [...seenArguments] }),
+  };
+}
+
+/** Of a process and all that it has started; none where the system has no /proc or the process is gone. */
+async function readArguments(pid: number): Promise<string[]> {
+  const own = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+  const lines = own === "" ? [] : [own.replaceAll("\0", " ").trim()];
+  for (const child of await childrenOf(pid)) lines.push(...(await readArguments(child)));
+  return lines;
+}
+
+export async function childrenOf(pid: number): Promise<number[]> {
+  const text = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8").catch(() => "");
+  return text.split(" ").filter(Boolean).map(Number);
+}
