@@ -4,14 +4,16 @@ export const keptSchemaSql = `
   REVOKE ALL ON SCHEMA wedsync_restore FROM PUBLIC;
   CREATE TABLE IF NOT EXISTS wedsync_restore.restores (
     restore_id text PRIMARY KEY,
-    organization_id text NOT NULL,
-    status text NOT NULL CHECK (status IN ('applied', 'rolled back', 'partly rolled back')),
-    applied_at timestamptz NOT NULL DEFAULT now(),
+    organization_id text,
+    -- abandoned: never applied, and never to be; nothing else is known of it.
+    status text NOT NULL CHECK (status IN ('applied', 'rolled back', 'partly rolled back', 'abandoned')),
+    applied_at timestamptz DEFAULT now(),
     rolled_back_at timestamptz,
-    result text NOT NULL,
+    result text,
     rollback_result text,
     -- What a rollback needs to know: the tables with their keys and columns as they were, and the organization's rule.
-    plan text NOT NULL
+    plan text,
+    CHECK (status = 'abandoned' OR num_nulls(organization_id, applied_at, result, plan) = 0)
   );
   CREATE TABLE IF NOT EXISTS wedsync_restore.undo (
     restore_id text NOT NULL,

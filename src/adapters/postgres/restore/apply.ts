@@ -59,6 +59,8 @@ async function findApplied(session: RestoreSession, restoreId: string): Promise<
     restoreId,
   ]);
   if (row === undefined) return null;
+  if (row["status"] === "abandoned")
+    throw new BackupError("RestoreNotFound", "This restore was given up before it was applied; start a new one.");
   if (row["status"] !== "applied")
     throw new BackupError("UsageInvalid", "This restore was applied and rolled back; start a new one.");
   return JSON.parse(row["result"] ?? "null") as ApplyResult;
@@ -66,6 +68,9 @@ async function findApplied(session: RestoreSession, restoreId: string): Promise<
 
 async function applyOnce(url: string, context: RestoreContext, options: ApplyOptions): Promise<ApplyResult> {
   const { session, plan, staging, input } = context;
+  // Again under the lock that this session holds to its end: since the last look somebody may have given the restore up.
+  const done = await findApplied(session, input.restoreId);
+  if (done !== null) return done;
   const staged = await ensureStaged(context);
   const stagedRows = new Map(staged.tables.map(({ table, rows }) => [table, rows]));
   try {

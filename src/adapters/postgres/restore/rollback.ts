@@ -30,7 +30,7 @@ import { readLiveFacts } from "./live-facts.ts";
 import { mapRestoreError } from "./map-restore-error.ts";
 import { proveWrites } from "./prove.ts";
 import { describeColumns, recallPredicate, type RememberedPlan } from "./remembered-plan.ts";
-import { searchPathOf, stagingOf } from "./restore-context.ts";
+import { ensureKeptSchema, searchPathOf, stagingOf } from "./restore-context.ts";
 import type { RestoreSession } from "./restore-session.ts";
 import { chooseMode, preparePart, writeParts, type WriteContext, type WritePart } from "./write-changes.ts";
 
@@ -42,17 +42,20 @@ export async function rollBackRestore(
   restoreId: string,
   { partial }: { readonly partial: boolean },
 ): Promise<Answer> {
-  const doing = "looking for the restore";
-  const made = await session.value("SELECT to_regclass('wedsync_restore.restores') IS NOT NULL", doing);
-  const [row] =
-    made === "t"
-      ? await session.rows(
-          "SELECT status, plan, rollback_result FROM wedsync_restore.restores WHERE restore_id = $1",
-          doing,
-          [restoreId],
-        )
-      : [];
+  await ensureKeptSchema(session);
+  const [row] = await session.rows(
+    "SELECT status, plan, rollback_result FROM wedsync_restore.restores WHERE restore_id = $1",
+    "looking for the restore",
+    [restoreId],
+  );
   if (row === undefined)
+    // An apply may still be on its way, from a worker that was thought lost. It finds this mark, and writes nothing.
+    await session.execute(
+      "INSERT INTO wedsync_restore.restores (restore_id, status, applied_at) VALUES ($1, 'abandoned', NULL)",
+      "giving the restore up",
+      [restoreId],
+    );
+  if (row === undefined || row["status"] === "abandoned")
     throw new BackupError(
       "RestoreNotFound",
       "This restore was not applied to this database; there is nothing to roll back.",
