@@ -3,7 +3,8 @@
 // looks there for secrets.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { cacheFolder } from "../../src/local/cache-folder.ts";
@@ -94,13 +95,26 @@ export function createCommandLine(environment: CommandEnvironment) {
 
 /** Of a process and all that it has started; none where the system has no /proc or the process is gone. */
 async function readArguments(pid: number): Promise<string[]> {
-  const own = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
-  const lines = own === "" ? [] : [own.replaceAll("\0", " ").trim()];
-  for (const child of await childrenOf(pid)) lines.push(...(await readArguments(child)));
-  return lines;
+  const pids = [pid, ...(await descendantsOf(pid))];
+  const lines = await Promise.all(pids.map((each) => readFile(`/proc/${each}/cmdline`, "utf8").catch(() => "")));
+  return lines.filter((line) => line !== "").map((line) => line.replaceAll("\0", " ").trim());
 }
 
-export async function childrenOf(pid: number): Promise<number[]> {
-  const text = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8").catch(() => "");
-  return text.split(" ").filter(Boolean).map(Number);
+export async function descendantsOf(pid: number): Promise<number[]> {
+  const found: number[] = [];
+  const threads = await readdir(`/proc/${pid}/task`).catch(() => []);
+  for (const thread of threads) {
+    const text = await readFile(`/proc/${pid}/task/${thread}/children`, "utf8").catch(() => "");
+    for (const child of text.split(" ").filter(Boolean).map(Number)) found.push(child, ...(await descendantsOf(child)));
+  }
+  return found;
+}
+
+/** A process that ended, and that nobody has asked about, is over, too. */
+export function isAlive(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1)?.startsWith("Z") === false;
+  } catch {
+    return false;
+  }
 }
