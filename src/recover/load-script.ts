@@ -13,6 +13,7 @@ export interface LoadedTable {
 /** The rows' text means the same under these, whatever the server's defaults say. */
 const settings = [
   "SET client_encoding = 'UTF8';",
+  "SET client_min_messages = warning;",
   "SET datestyle = 'ISO, MDY';",
   "SET intervalstyle = 'postgres';",
   "SET timezone = 'UTC';",

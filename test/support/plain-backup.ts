@@ -24,6 +24,8 @@ export interface PlainBackupOptions {
   readonly organizationId: string;
   readonly vault: OrganizationVault;
   readonly media?: MediaSource;
+  /** Called while the snapshot is held, when the rows are read. */
+  readonly whileHeld?: (snapshotName: string) => Promise<void>;
   /** Small segments make many of them out of few rows. */
   readonly segmentBytes?: { readonly targetBytes: number; readonly minBytes: number; readonly maxBytes: number };
 }
@@ -50,6 +52,7 @@ export async function makePlainBackup(options: PlainBackupOptions): Promise<Mani
       }
       await packs.flush();
       await reader.assertIntact();
+      await options.whileHeld?.(held.reference.name);
       const latest = await vault.latestManifest();
       const { name, lsn, takenAt, systemIdentifier, timeline, databaseName, serverVersion, oldestTransaction } =
         held.reference;
