@@ -3,7 +3,7 @@
 import { listJobs, type JobRow } from "../control/jobs.ts";
 import { openControlDatabase } from "../control/control-database.ts";
 import { listRestoreProofs, type RestoreProof } from "../control/restore-proofs.ts";
-import { BackupError } from "../domain/errors.ts";
+import { BackupError, type ErrorCode } from "../domain/errors.ts";
 import { findRunningServers } from "../local/data-folder.ts";
 import type { Manifest } from "../repository/manifest.ts";
 import type { ManifestHeader, OrganizationVault } from "../repository/vault.ts";
@@ -16,16 +16,18 @@ export async function runList(session: Session, options: { organization?: string
   const kept = await askControlTables(session, options.organization);
   const jobs = kept?.jobs;
   const backups: ReturnType<typeof summarize>[] = [];
+  const damaged: { organizationId: string; code: ErrorCode; message: string }[] = [];
   for (const organizationId of ids) {
     const vault = await repository.openVault(organizationId);
-    for (const header of await vault.listManifests())
+    const onDamaged = ({ code, message }: BackupError) => void damaged.push({ organizationId, code, message });
+    for (const header of await vault.listManifests({ onDamaged }))
       backups.push(summarize(organizationId, header, jobs?.get(header.backupId)));
   }
   const unfinished = [...(jobs?.values() ?? [])].filter(
     (job) => job.status === "failed" || job.status === "cancelled" || job.status === "running",
   );
   const organizations = ids.map((id) => describeProtection(id, backups, kept?.proofs ?? []));
-  session.output.result({ backups, organizations, jobsWithoutBackup: unfinished }, () => {
+  session.output.result({ backups, damaged, organizations, jobsWithoutBackup: unfinished }, () => {
     const isOne = options.organization !== undefined;
     const rows = backups.map((each) => [
       isOne ? each.backupId : each.organizationId,
@@ -36,18 +38,20 @@ export async function runList(session: Session, options: { organization?: string
       each.proven ?? "?",
     ]);
     const lines = [
-      backups.length === 0
+      backups.length === 0 && damaged.length === 0
         ? "There are no backups yet. Make one with: wedsync-backup backup --all"
         : table([isOne ? "backup" : "organization", "nr", "made (UTC)", "holds", "state", "proven"], rows),
     ];
     if (kept !== null && backups.length > 0) lines.push("", drawProtection(organizations));
+    for (const { organizationId, code, message } of damaged)
+      lines.push(`DAMAGED: a backup of ${organizationId}: ${code}: ${message}`);
     for (const job of unfinished)
       lines.push(
         `${job.status}: ${job.organizationId} at ${job.startedAt.slice(0, 19)} ${job.errorCode ?? ""} ${job.errorMessage ?? ""}`,
       );
     return lines.join("\n");
   });
-  return 0;
+  return damaged.length === 0 ? 0 : new BackupError("ObjectCorrupt", "").kind.exitCode;
 }
 
 function describeProtection(
@@ -137,6 +141,7 @@ export async function findBackup(
       `Say which organization: --organization ID. There are ${ids.length} in this repository.`,
     );
   }
+  let firstDamage: BackupError | undefined;
   for (const organizationId of ids) {
     const vault = await repository.openVault(organizationId);
     if (backup === "latest") {
@@ -144,11 +149,16 @@ export async function findBackup(
       if (latest !== null) return { vault, ...latest };
       continue;
     }
-    const header = (await vault.listManifests()).find(
+    // A damaged one is named, and does not stand in the way of a whole one; the one that was asked for may be it.
+    const damaged: BackupError[] = [];
+    const header = (await vault.listManifests({ onDamaged: (error) => void damaged.push(error) })).find(
       (each) => each.backupId === backup || String(each.sequence) === backup,
     );
+    for (const { code, message } of damaged) session.output.say(`a damaged backup: ${code}: ${message}`);
     if (header !== undefined) return { vault, ...(await vault.readManifest(header.sequence)) };
+    firstDamage ??= damaged[0];
   }
+  if (firstDamage !== undefined) throw firstDamage;
   throw new BackupError(
     "BackupNotFound",
     `There is no backup ${backup}${organization === undefined ? "" : ` of organization ${organization}`}. See: wedsync-backup list`,
