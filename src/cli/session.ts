@@ -16,7 +16,7 @@ import { openControlDatabase, type ControlDatabase } from "../control/control-da
 import { createJobLedger } from "../control/job-ledger.ts";
 import { migrateControlTables } from "../control/migrate.ts";
 import { createRestoreLedger } from "../control/restore-ledger.ts";
-import { openText, sealText } from "../crypto/sealed-text.ts";
+import { openText, restoreTargetPurpose, sealText } from "../crypto/sealed-text.ts";
 import type { Catalogue } from "../domain/catalogue.ts";
 import { BackupError } from "../domain/errors.ts";
 import { findRunningServers, type RunningServers } from "../local/data-folder.ts";
@@ -33,8 +33,6 @@ import type { RunningWorker } from "../worker/run-worker.ts";
 import type { Output } from "./output.ts";
 
 export const toolVersion = "0.1.0";
-
-const restoreTargetPurpose = "restore target";
 
 export class Session {
   readonly config: Config;

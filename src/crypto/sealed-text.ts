@@ -6,6 +6,9 @@ import { deriveRootKey, hkdf, parseKeyText, pbkdf2Iterations } from "./root-key.
 
 const tagBytes = 16;
 
+/** Of the URL of another database that a restore writes to. */
+export const restoreTargetPurpose = "restore target";
+
 export async function sealText(keyText: string, purpose: string, text: string): Promise<string> {
   const salt = randomBytes(16);
   const nonce = randomBytes(12);

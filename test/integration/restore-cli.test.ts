@@ -5,8 +5,11 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { createPostgresSource } from "../../src/adapters/postgres/postgres-source.ts";
+import { createSampleSchema } from "../../src/samples/generate.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { checksumsOf } from "../support/organization-checksums.ts";
+import { createTestDatabase } from "../support/test-database.ts";
 
 let rig: BackupRig;
 let organizationId: string;
@@ -101,6 +104,43 @@ test("a restore that was ordered waits, is shown, and can be approved or cancell
   expect(json).toMatchObject({ rows: [{ kind: "changed", differs: ["notes"] }, { kind: "changed" }] });
   const approved = await cli("restores", "approve", restoreId);
   expect([approved.code, approved.json]).toMatchObject([0, { status: "applied" }]);
+});
+
+test("complete loss: every organization comes back whole into a database that holds only the app's empty tables", async () => {
+  const here: Record<string, Record<string, string>> = {};
+  for (const id of rig.organizationIds) here[id] = await checksumsOf(rig, id);
+  const database = await createTestDatabase();
+  const source = createPostgresSource({ url: database.url });
+  const there = (id: string) => checksumsOf({ source, catalogue: rig.catalogue, database }, id);
+  try {
+    await createSampleSchema(database.url);
+    const empty = await there(organizationId);
+    expect(empty).not.toEqual(here[organizationId]);
+    let last = "";
+    for (const id of rig.organizationIds) {
+      const backup = ["--backup", "1", "--target-database-url", database.url];
+      const { code, json } = await cli("restore", "-o", id, ...backup, "--yes");
+      expect([code, json]).toMatchObject([0, { status: "applied", preRestoreSequence: null }]);
+      expect((json as { rules: { offending: number }[] }).rules.filter(({ offending }) => offending > 0)).toEqual([]);
+      expect(await there(id)).toEqual(here[id]);
+      last = (json as { restoreId: string }).restoreId;
+    }
+    const [lastId = ""] = rig.organizationIds.slice(-1);
+    expect((await cli("rollback", last)).code).toBe(0);
+    expect(await there(lastId)).toEqual(empty);
+    expect(await there(organizationId)).toEqual(here[organizationId]);
+    // The URL holds a password: it is sealed in the control tables.
+    const [row] = await rig.database.query<{ row: string }>(
+      "SELECT r::text AS row FROM backup.backup_restores r WHERE id = $1",
+      [last],
+    );
+    expect(row?.row).not.toContain(database.name);
+  } finally {
+    await source.close();
+    await database.drop();
+  }
+  // The source was read from, never written to.
+  for (const id of rig.organizationIds) expect(await checksumsOf(rig, id)).toEqual(here[id]);
 });
 
 test("catalogue check says which kept backups a migration would keep from coming back", async () => {

@@ -20,6 +20,7 @@ import { createJobLedger } from "../../src/control/job-ledger.ts";
 import { listJobs, type JobRow } from "../../src/control/jobs.ts";
 import { migrateControlTables } from "../../src/control/migrate.ts";
 import { createRestoreLedger } from "../../src/control/restore-ledger.ts";
+import { openText, restoreTargetPurpose } from "../../src/crypto/sealed-text.ts";
 import type { BackupOutcome, BackupRequest } from "../../src/domain/backup-request.ts";
 import type { Catalogue } from "../../src/domain/catalogue.ts";
 import { cacheFolder } from "../../src/local/cache-folder.ts";
@@ -95,6 +96,9 @@ export async function createBackupRig(options: RigOptions = {}) {
   const line = (level: string) => (message: string, fields?: Record<string, unknown>) =>
     void logLines.push(JSON.stringify({ level, message, ...fields }));
 
+  const targetUrl = async (sealed: string | null): Promise<string> =>
+    sealed === null ? database.url : await openText(key, restoreTargetPurpose, sealed);
+
   return {
     folder,
     storeDir,
@@ -124,8 +128,8 @@ export async function createBackupRig(options: RigOptions = {}) {
         ledger: createJobLedger(control),
         restores: createRestoreLedger(control),
         openRestoreTarget: async (targetSealed: string | null) =>
-          createRestoreTarget({ url: targetSealed ?? database.url }),
-        openRuleChecker: (targetSealed: string | null) => openRuleChecker(targetSealed ?? database.url),
+          createRestoreTarget({ url: await targetUrl(targetSealed) }),
+        openRuleChecker: async (targetSealed: string | null) => await openRuleChecker(await targetUrl(targetSealed)),
         mediaTarget: createFolderMediaTarget(mediaDir),
         testRestore: (input: RestoreTestInput) => testRestore(database.url, input),
         log: { info: line("info"), warn: line("warn"), error: line("error") },
