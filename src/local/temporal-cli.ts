@@ -17,8 +17,10 @@ export async function findTemporalCli(options: {
   cliPath: string | null;
   cacheDir: string;
   say: (line: string) => void;
+  downloadUrl?: string;
+  stallTimeoutMs?: number;
 }): Promise<string> {
-  const { cliPath, cacheDir, say } = options;
+  const { cliPath, cacheDir, say, downloadUrl = officialUrl(), stallTimeoutMs = 10_000 } = options;
   if (cliPath !== null) {
     if (await works(cliPath)) return cliPath;
     throw new BackupError("TemporalUnavailable", "TEMPORAL_CLI_PATH does not name a Temporal CLI that runs.");
@@ -26,7 +28,7 @@ export async function findTemporalCli(options: {
   if (await works("temporal")) return "temporal";
   const found =
     (await findCachedProgram(cacheDir, program)) ??
-    (await download(cacheDir, say)) ??
+    (await download(cacheDir, say, downloadUrl, stallTimeoutMs)) ??
     (await buildProgram(cacheDir, program, say));
   if (found !== null && (await works(found))) return found;
   throw new BackupError(
@@ -37,32 +39,44 @@ export async function findTemporalCli(options: {
 }
 
 async function works(path: string): Promise<boolean> {
-  return await run(path, ["--version"], { timeout: 20_000 }).then(
+  return await run(path, ["--version"], { timeout: 20_000, env: process.env }).then(
     ({ stdout }) => stdout.includes("Server"),
     () => false,
   );
 }
 
-const downloadTimeoutMs = 10_000;
-
-async function download(cacheDir: string, say: (line: string) => void): Promise<string | null> {
+function officialUrl(): string {
   const platform = process.platform === "win32" ? "windows" : process.platform;
   const architecture = process.arch === "x64" ? "amd64" : process.arch;
-  const url = `https://temporal.download/cli/archive/v${program.version}?platform=${platform}&arch=${architecture}`;
+  return `https://temporal.download/cli/archive/v${program.version}?platform=${platform}&arch=${architecture}`;
+}
+
+/** A slow line may take its time; one on which nothing has come for `stallTimeoutMs` is given up. */
+async function download(
+  cacheDir: string,
+  say: (line: string) => void,
+  url: string,
+  stallTimeoutMs: number,
+): Promise<string | null> {
   const draftDir = join(cacheDir, `temporal-download.${process.pid}`);
+  const stalled = new AbortController();
+  const timer = setTimeout(() => stalled.abort(), stallTimeoutMs);
   try {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(downloadTimeoutMs) });
+    const answer = await fetch(url, { signal: stalled.signal });
     if (!answer.ok || answer.body === null) return null;
     say(`downloading the Temporal CLI ${program.version}`);
     await mkdir(draftDir, { recursive: true });
     const archive = join(draftDir, "archive.tar.gz");
-    await pipeline(Readable.fromWeb(answer.body), createWriteStream(archive));
+    const file = createWriteStream(archive);
+    const body = Readable.fromWeb(answer.body).on("data", () => void timer.refresh());
+    await pipeline(body, file);
     await run("tar", ["-xzf", archive, "-C", draftDir]);
     const draft = join(draftDir, "temporal");
     return (await works(draft)) ? await keepProgram(cacheDir, program, draft) : null;
   } catch {
     return null; // no internet: the next way is tried, and the last error names them all
   } finally {
+    clearTimeout(timer);
     await rm(draftDir, { recursive: true, force: true });
   }
 }
