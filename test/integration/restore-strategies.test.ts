@@ -177,6 +177,14 @@ describe("restoring guests", () => {
       expect(await read()).toEqual([anna, bert]);
     });
 
+    test("uses the default also for rows that changed since they were shown, or were never shown, if nobody decided", async () => {
+      await fixture.query("UPDATE guests SET notes = 'newer' WHERE id = 2");
+      const never = fixture.plan("1", input.backup, { strategy: "prompt" });
+      expect(await fixture.target.apply(never, optionsOf("prompt"))).toMatchObject({ applied: false });
+      expect(await apply("take backup")).toMatchObject({ applied: true });
+      expect(await read()).toEqual([anna, bert, cara]);
+    });
+
     test("uses the default for what nobody decided, and refuses a number that is no conflict", async () => {
       await expect(fixture.target.decide(input.restoreId, [{ number: 9999, decision: "merge" }])).rejects.toMatchObject(
         { code: "DecisionInvalid" },

@@ -243,10 +243,14 @@ async function findOpenConflicts(
   const open: number[] = [];
   for (const table of plan.tables) {
     if (table.key.length === 0) continue;
-    const undecided = defaultDecision === null ? "c.decision IS NULL OR " : "";
+    // With a default, only a decision is asked for again that was made on another row than the one that is there now.
+    const isOpen =
+      defaultDecision === null
+        ? "c.decision IS NULL OR c.live_hash IS DISTINCT FROM d.live_hash"
+        : "c.decision IS NOT NULL AND c.live_hash IS DISTINCT FROM d.live_hash";
     const rows = await session.rows(
       `SELECT d.number::text AS number FROM ${staging.table("d", table.number)} AS d LEFT JOIN wedsync_restore.conflicts AS c ON c.restore_id = ${restoreId} AND c.number = d.number ` +
-        `WHERE (d.kind IN ('changed', 'taken') OR (d.kind = 'missing' AND c.number IS NOT NULL)) AND (${undecided}c.number IS NULL OR c.live_hash IS DISTINCT FROM d.live_hash) ORDER BY d.number`,
+        `WHERE (d.kind IN ('changed', 'taken') OR (d.kind = 'missing' AND c.number IS NOT NULL)) AND (${isOpen}) ORDER BY d.number`,
       `looking for open conflicts of ${table.table}`,
     );
     open.push(...rows.map((row) => Number(row["number"])));
