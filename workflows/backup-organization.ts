@@ -104,7 +104,13 @@ async function sealOnce(run: BackupRun): Promise<SealedBackup> {
 /** The answer of a seal can get lost, by a cancel or with its worker: then the store says whether the backup exists. */
 async function findSealed(run: BackupRun): Promise<SealedBackup | null> {
   if (run.sealing === "not asked") return null;
-  return await CancellationScope.nonCancellable(() => compensation.findSealedBackup({ key: keyOf(run) }));
+  try {
+    return await CancellationScope.nonCancellable(() => compensation.findSealedBackup({ key: keyOf(run) }));
+  } catch (error) {
+    log.warn("whether the manifest was written can't be told", { reason: describeFailure(error).code });
+    run.sealing = "unknown";
+    return null;
+  }
 }
 
 /** What was proven: all that was asked, or nothing when the run was cancelled meanwhile. */
@@ -144,8 +150,12 @@ async function closeFailed(
   sealed: SealedBackup | null,
   { code, message }: ReturnType<typeof describeFailure>,
 ): Promise<void> {
-  const clean = sealed !== null || (await removeLeftovers(run));
-  const note = clean ? "" : " Packs that it uploaded could not be removed; no backup names them.";
+  const note =
+    sealed !== null || (await removeLeftovers(run))
+      ? ""
+      : run.sealing === "unknown"
+        ? " Whether its manifest was written before that can't be told; if it is listed, it is whole. Its packs were kept."
+        : " Packs that it uploaded could not be removed; no backup names them.";
   await closing.closeFailedBackup({
     key: keyOf(run),
     code,

@@ -9,6 +9,7 @@
 import { hostname } from "node:os";
 import { randomBytes } from "node:crypto";
 import {
+  makeTelemetryFilterString,
   NativeConnection,
   Runtime,
   Worker,
@@ -134,6 +135,10 @@ function installQuietRuntime(): void {
   if (installed) return;
   installed = true;
   Runtime.install({
+    // The SDK's native part would write to stdout, which belongs to `--json`.
+    telemetryOptions: {
+      logging: { forward: {}, filter: makeTelemetryFilterString({ core: "ERROR", other: "ERROR" }) },
+    },
     logger: {
       trace: () => {},
       debug: () => {},

@@ -1,0 +1,45 @@
+// A worker in a process of its own, for tests that kill it. Says on stdout, a JSON line each: that it is ready, and which
+// points it reached. Run by startChildWorker; not a test.
+import { createFilesystemStore } from "../../src/adapters/object-store/filesystem.ts";
+import { createFolderMediaSource } from "../../src/adapters/media-source/folder.ts";
+import { createPostgresSource } from "../../src/adapters/postgres/postgres-source.ts";
+import { loadCatalogue } from "../../src/config/load-catalogue.ts";
+import { openControlDatabase } from "../../src/control/control-database.ts";
+import { createJobLedger } from "../../src/control/job-ledger.ts";
+import { cacheFolder } from "../../src/local/cache-folder.ts";
+import { openRepository } from "../../src/repository/repository.ts";
+import { loadWorkflowBundle } from "../../src/worker/bundle-workflows.ts";
+import { startWorker } from "../../src/worker/run-worker.ts";
+import { activityPoints } from "./activity-points.ts";
+import type { ChildWorkerSettings } from "./child-worker.ts";
+
+const settings = JSON.parse(process.env["TEST_WORKER"] ?? "{}") as ChildWorkerSettings;
+const { temporal, databaseUrl, storeDir, mediaDir, key, points, maxSnapshots, graceMs } = settings;
+const say = (line: Record<string, unknown>): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
+const log = (level: string) => (message: string, fields?: Record<string, unknown>) =>
+  void process.stderr.write(`${JSON.stringify({ level, message, ...fields })}\n`);
+
+const control = openControlDatabase(databaseUrl);
+const source = createPostgresSource({ url: databaseUrl });
+const worker = await startWorker({
+  temporal,
+  workflowBundle: await loadWorkflowBundle(cacheFolder(process.env)),
+  dependencies: {
+    source,
+    catalogue: await loadCatalogue(null),
+    media: createFolderMediaSource(mediaDir),
+    repository: await openRepository(createFilesystemStore({ rootDir: storeDir }), key),
+    ledger: createJobLedger(control),
+    log: { info: log("info"), warn: log("warn"), error: log("error") },
+    toolVersion: "test",
+  },
+  maxSnapshots,
+  graceMs,
+  activityInterceptors: [activityPoints({ ...points, onReached: (reached) => say({ reached }) })],
+});
+say({ ready: true });
+process.once("SIGTERM", () => void worker.stop());
+await worker.done;
+await control.close();
+await source.close();
+say({ stopped: true });
