@@ -10,6 +10,10 @@ import { cacheFolder } from "../../src/local/cache-folder.ts";
 import { openRepository } from "../../src/repository/repository.ts";
 import { loadWorkflowBundle } from "../../src/worker/bundle-workflows.ts";
 import { startWorker } from "../../src/worker/run-worker.ts";
+import { createFolderMediaTarget } from "../../src/adapters/media-target/folder.ts";
+import { openRuleChecker } from "../../src/adapters/postgres/rule-checker.ts";
+import { createRestoreLedger } from "../../src/control/restore-ledger.ts";
+import type { RestoreTarget } from "../../src/ports/restore-target.ts";
 import { activityPoints } from "./activity-points.ts";
 import type { ChildWorkerSettings } from "./child-worker.ts";
 
@@ -30,6 +34,10 @@ const worker = await startWorker({
     media: createFolderMediaSource(mediaDir),
     repository: await openRepository(createFilesystemStore({ rootDir: storeDir }), key),
     ledger: createJobLedger(control),
+    restores: createRestoreLedger(control),
+    openRestoreTarget: async (): Promise<RestoreTarget> => Promise.reject(new Error("no target in this worker")),
+    openRuleChecker: (targetSealed) => openRuleChecker(targetSealed ?? databaseUrl),
+    mediaTarget: createFolderMediaTarget(mediaDir),
     log: { info: log("info"), warn: log("warn"), error: log("error") },
     toolVersion: "test",
   },
