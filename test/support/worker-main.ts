@@ -13,6 +13,7 @@ import { startWorker } from "../../src/worker/run-worker.ts";
 import { createFolderMediaTarget } from "../../src/adapters/media-target/folder.ts";
 import { openRuleChecker } from "../../src/adapters/postgres/rule-checker.ts";
 import { createRestoreLedger } from "../../src/control/restore-ledger.ts";
+import { testRestore } from "../../src/recover/restore-test.ts";
 import type { RestoreTarget } from "../../src/ports/restore-target.ts";
 import { activityPoints } from "./activity-points.ts";
 import type { ChildWorkerSettings } from "./child-worker.ts";
@@ -38,6 +39,7 @@ const worker = await startWorker({
     openRestoreTarget: async (): Promise<RestoreTarget> => Promise.reject(new Error("no target in this worker")),
     openRuleChecker: (targetSealed) => openRuleChecker(targetSealed ?? databaseUrl),
     mediaTarget: createFolderMediaTarget(mediaDir),
+    testRestore: (input) => testRestore(databaseUrl, input),
     log: { info: log("info"), warn: log("warn"), error: log("error") },
     toolVersion: "test",
   },
