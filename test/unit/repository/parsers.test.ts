@@ -77,7 +77,8 @@ describe("records", () => {
         });
         store.objects.set(key, bytes);
         const named = ["ObjectCorrupt", "ObjectForeign", "FormatUnsupported", "EncryptionKeyWrong"];
-        expect(named).toContain(outcome);
+        // The empty salt of a key without derivation can be drawn again: then nothing was changed.
+        expect(changed.equals(bytes) ? ["done"] : named).toContain(outcome);
       }),
     );
   });
