@@ -18,15 +18,17 @@ const folder = fileURLToPath(new URL("../test/replay/histories/", import.meta.ur
 const root = fileURLToPath(new URL("../", import.meta.url));
 
 await startServers();
-const rig = await createBackupRig({ size: { organizations: 5, guestsPerWedding: 6, messagesPerWedding: 4 } });
+const rig: BackupRig = await createBackupRig({
+  size: { organizations: 5, guestsPerWedding: 6, messagesPerWedding: 4 },
+});
 try {
-  await recordAll(rig);
+  await recordAll();
 } finally {
   await rig.close();
   await stopServers();
 }
 
-async function recordAll(rig: BackupRig): Promise<void> {
+async function recordAll(): Promise<void> {
   const [finished, failed, cancelled, restarted, scheduled] = rig.organizationIds as [
     string,
     string,
@@ -56,15 +58,15 @@ async function recordAll(rig: BackupRig): Promise<void> {
 
   const paused = await rig.request(cancelled);
   await waitUntil("the upload waits", () => reached.length === 1);
-  await keep("policy-skipped", ...(await runPolicy(rig, cancelled)));
+  await keep("policy-skipped", ...(await runPolicy(cancelled)));
   await cancelBackup(rig.client, paused);
   await followBackup(rig.client, paused).catch(() => {}); // it is meant to
   await keep("backup-cancelled", paused.workflowId, paused.backupId);
 
-  await keep("policy-run", ...(await runPolicy(rig, scheduled)));
+  await keep("policy-run", ...(await runPolicy(scheduled)));
 }
 
-async function runPolicy(rig: BackupRig, organizationId: string): Promise<[workflowId: string, runId: string]> {
+async function runPolicy(organizationId: string): Promise<[workflowId: string, runId: string]> {
   const policy = await putPolicy(rig.control, {
     ...policyDefaults,
     organizationId,
