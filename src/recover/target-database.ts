@@ -1,5 +1,6 @@
 // The empty database that is recovered into: one connection, one transaction, its refusals under our names.
 import { openConnection } from "../adapters/postgres/connection.ts";
+import { connectionCodes, type PostgresFailure } from "../adapters/postgres/map-error.ts";
 import { BackupError } from "../domain/errors.ts";
 import { quoteIdentifier } from "../domain/sql-quoting.ts";
 import type { DdlStep } from "../domain/table-ddl.ts";
@@ -96,20 +97,6 @@ const emptinessSql = `
       AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d WHERE d.classid = f.catalogue AND d.objid = f.oid AND d.deptype = 'e')
     ORDER BY f.name LIMIT 1
   ) AS name`;
-
-interface PostgresFailure extends Error {
-  readonly code?: string;
-}
-
-const connectionCodes = new Set([
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "ENOTFOUND",
-  "EHOSTUNREACH",
-  "ETIMEDOUT",
-  "EPIPE",
-  "EAI_AGAIN",
-]);
 
 /** Why a statement was refused for what it says, in words without values; null when the server could not even try. */
 function describeRefusal(error: unknown): string | null {

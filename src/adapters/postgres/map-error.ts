@@ -2,11 +2,12 @@
 // permissions and objects; never `detail`, and never a message about a value.
 import { BackupError, type ErrorCode } from "../../domain/errors.ts";
 
-interface PostgresFailure extends Error {
+export interface PostgresFailure extends Error {
   readonly code?: string;
 }
 
-const connectionCodes = new Set([
+/** What Node says of a connection that was refused, cut or never found its server. */
+export const connectionCodes: ReadonlySet<string> = new Set([
   "ECONNREFUSED",
   "ECONNRESET",
   "ENOTFOUND",
