@@ -101,6 +101,12 @@ export const errorTable = {
   OrganizationNotFound: kind(false, 404, 1, "There is no such organization."),
   OrganizationInvalid: kind(false, 400, 2, "The organization id is not of the form that this database uses."),
   OrganizationBusy: kind(false, 409, 75, "Another operation on this organization is under way."),
+  LegalHoldActive: kind(
+    false,
+    409,
+    1,
+    "A legal hold keeps all of the organization's backups; nothing of them is removed until it is lifted.",
+  ),
   BackupNotFound: kind(false, 404, 1, "There is no such backup."),
   BackupIncomplete: kind(false, 500, 4, "The backup exists, but misses something; what it misses is listed."),
   BackupUnproven: kind(false, 500, 3, "The backup could not be proven."),
