@@ -28,6 +28,7 @@ export interface SessionParts {
   /** The closure's tables that this backup covers. */
   readonly tables: readonly ClosureTable[];
   readonly dataSets: readonly string[] | null;
+  readonly beforeRestore: boolean;
   /** The newest manifest, and the older ones that tell of what it does not cover; newest first. */
   readonly bases: readonly { readonly manifest: Manifest; readonly hash: string }[];
   /** What the control tables remember of the newest manifest. */

@@ -41,6 +41,7 @@ export async function openSession(
       media,
       tables,
       dataSets: request.dataSets,
+      beforeRestore: request.trigger === "restore",
       bases,
       remembered,
       estimatedBytes,

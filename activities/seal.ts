@@ -30,7 +30,7 @@ export async function sealBackup(
 ): Promise<SealedBackup> {
   const session = bench.session(key);
   const watch = new Stopwatch("shared");
-  const { vault, organizationId } = session.parts;
+  const { vault, organizationId, beforeRestore } = session.parts;
   const { sealedManifest, foreignRows } = await beatWhile(
     () => ({ stage: "seal" }),
     async () => {
@@ -39,7 +39,10 @@ export async function sealBackup(
       if (session.sealedManifest === null) await session.reader.assertIntact();
       const found = await session.findForeignRows();
       session.sealedManifest ??= watch.measure(() =>
-        vault.sealManifest(buildManifest(session, key.backupId, toolVersion, found)),
+        vault.sealManifest(
+          buildManifest(session, key.backupId, toolVersion, found),
+          beforeRestore ? { beforeRestore } : {},
+        ),
       );
       await vault.storeManifest(session.sealedManifest);
       return { sealedManifest: session.sealedManifest, foreignRows: found };

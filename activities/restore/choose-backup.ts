@@ -1,10 +1,12 @@
 // Which kept backup a restore starts from. "At a time" is the newest one whose moment is at or before it; the seconds
-// between two backups will come from the journal.
+// between two backups will come from the journal. Neither a moment nor "latest" means a backup that was made right before a
+// restore: that one shows the damage.
 import type { BackupChoice, ChosenBackup } from "../../src/domain/restore-run.ts";
 import { BackupError } from "../../src/domain/errors.ts";
+import { findLatest, findNamed, walkBackups } from "../../src/repository/latest-backup.ts";
 import type { Manifest } from "../../src/repository/manifest.ts";
 import type { Repository } from "../../src/repository/repository.ts";
-import type { OrganizationVault } from "../../src/repository/vault.ts";
+import type { ManifestHeader, OrganizationVault } from "../../src/repository/vault.ts";
 
 interface ChooseInput {
   readonly organizationId: string;
@@ -39,35 +41,39 @@ export async function chooseBackup(
 /** @throws BackupNotFound */
 async function findManifest(vault: OrganizationVault, choice: BackupChoice): Promise<Manifest> {
   const { organizationId } = vault;
-  const headers = await vault.listManifests();
   const none = (what: string): BackupError =>
     new BackupError(
       "BackupNotFound",
       `There is no backup ${what} of organization ${organizationId}. See: wedsync-backup list --organization ${organizationId}`,
       { organizationId },
     );
+  if (choice.by === "latest") {
+    const latest = await findLatest(vault);
+    if (latest === null) throw none("but those made before restores, if any,");
+    return (await vault.readManifest(latest.sequence)).manifest;
+  }
   if (choice.by !== "time") {
-    const header =
-      choice.by === "latest"
-        ? headers.at(-1)
-        : headers.find((each) =>
-            choice.by === "id" ? each.backupId === choice.backupId : each.sequence === choice.sequence,
-          );
-    if (header === undefined)
-      throw none(choice.by === "latest" ? "at all" : choice.by === "id" ? choice.backupId : String(choice.sequence));
+    const header = await findNamed(vault, (each) =>
+      choice.by === "id" ? each.backupId === choice.backupId : each.sequence === choice.sequence,
+    );
+    if (header === null) throw none(choice.by === "id" ? choice.backupId : String(choice.sequence));
     return (await vault.readManifest(header.sequence)).manifest;
   }
   const at = microseconds(choice.at);
-  const sealed = headers.findLastIndex((header) => microseconds(header.createdAt) <= at);
-  // The next one may show a moment before `at`, and have been sealed after it.
-  const next = headers[sealed + 1];
-  if (next !== undefined) {
-    const { manifest } = await vault.readManifest(next.sequence);
-    if (microseconds(manifest.snapshot.takenAt) <= at) return manifest;
+  let older: ManifestHeader | null = null;
+  let newer: ManifestHeader | null = null;
+  for await (const header of walkBackups(vault)) {
+    if (microseconds(header.createdAt) <= at) {
+      older = header;
+      break;
+    }
+    newer = header;
   }
-  const found = headers[sealed];
-  if (found === undefined) throw none(`at or before ${choice.at}`);
-  return (await vault.readManifest(found.sequence)).manifest;
+  // The one after it may show a moment before `at`, and have been sealed after it.
+  const shown = newer === null ? null : (await vault.readManifest(newer.sequence)).manifest;
+  if (shown !== null && microseconds(shown.snapshot.takenAt) <= at) return shown;
+  if (older === null) throw none(`at or before ${choice.at}`);
+  return (await vault.readManifest(older.sequence)).manifest;
 }
 
 /** @throws UsageInvalid */

@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { BackupError } from "../domain/errors.ts";
 import { everything, type DriftEntry } from "../domain/restore-request.ts";
+import { findLatest } from "../repository/latest-backup.ts";
 import { fingerprintSchema } from "../repository/schema-fingerprint.ts";
 import type { Session } from "./session.ts";
 
@@ -25,10 +26,12 @@ export async function checkRestorable(session: Session): Promise<Restorability> 
   let [organizations, older] = [0, 0];
   try {
     for (const organizationId of await repository.listOrganizations()) {
-      const newest = await (await repository.openVault(organizationId)).latestManifest();
+      const vault = await repository.openVault(organizationId);
+      const newest = await findLatest(vault);
       if (newest === null) continue;
       organizations += 1;
-      const { schemaFingerprint, schema, tables, dataSets } = newest.manifest;
+      const { manifest } = await vault.readManifest(newest.sequence);
+      const { schemaFingerprint, schema, tables, dataSets } = manifest;
       if (schemaFingerprint === present) continue;
       older += 1;
       const key = JSON.stringify([schemaFingerprint, dataSets]);

@@ -5,6 +5,8 @@ import { openControlDatabase } from "../control/control-database.ts";
 import { listRestoreProofs, type RestoreProof } from "../control/restore-proofs.ts";
 import { BackupError, type ErrorCode } from "../domain/errors.ts";
 import { findRunningServers } from "../local/data-folder.ts";
+import { isDamage } from "../repository/damage.ts";
+import { findLatest, findNamed } from "../repository/latest-backup.ts";
 import type { Manifest } from "../repository/manifest.ts";
 import type { ManifestHeader, OrganizationVault } from "../repository/vault.ts";
 import { bytes, number, seconds, table } from "./output.ts";
@@ -34,7 +36,7 @@ export async function runList(session: Session, options: { organization?: string
       String(each.sequence),
       each.createdAt.slice(0, 19).replace("T", " "),
       bytes(each.packBytes),
-      each.complete ? "complete" : "INCOMPLETE",
+      `${each.complete ? "complete" : "INCOMPLETE"}${each.beforeRestore ? ", before a restore" : ""}`,
       each.proven ?? "?",
     ]);
     const lines = [
@@ -127,7 +129,7 @@ export interface FoundBackup {
   readonly sizeBytes: number;
 }
 
-/** `backup`: an id, a sequence number, or "latest". @throws BackupNotFound */
+/** `backup`: an id, a sequence number, or "latest" (which is never one made right before a restore). @throws BackupNotFound */
 export async function findBackup(
   session: Session,
   backup: string,
@@ -144,19 +146,21 @@ export async function findBackup(
   let firstDamage: BackupError | undefined;
   for (const organizationId of ids) {
     const vault = await repository.openVault(organizationId);
-    if (backup === "latest") {
-      const latest = await vault.latestManifest();
-      if (latest !== null) return { vault, ...latest };
-      continue;
+    try {
+      const header =
+        backup === "latest"
+          ? await findLatest(vault)
+          : await findNamed(
+              vault,
+              (each) => each.backupId === backup || String(each.sequence) === backup,
+              ({ code, message }) => session.output.say(`a damaged backup: ${code}: ${message}`),
+            );
+      if (header !== null) return { vault, ...(await vault.readManifest(header.sequence)) };
+    } catch (error) {
+      // The one that was asked for may be another organization's, and whole.
+      if (!(error instanceof BackupError && isDamage(error))) throw error;
+      firstDamage ??= error;
     }
-    // A damaged one is named, and does not stand in the way of a whole one; the one that was asked for may be it.
-    const damaged: BackupError[] = [];
-    const header = (await vault.listManifests({ onDamaged: (error) => void damaged.push(error) })).find(
-      (each) => each.backupId === backup || String(each.sequence) === backup,
-    );
-    for (const { code, message } of damaged) session.output.say(`a damaged backup: ${code}: ${message}`);
-    if (header !== undefined) return { vault, ...(await vault.readManifest(header.sequence)) };
-    firstDamage ??= damaged[0];
   }
   if (firstDamage !== undefined) throw firstDamage;
   throw new BackupError(
@@ -166,13 +170,14 @@ export async function findBackup(
 }
 
 function summarize(organizationId: string, header: ManifestHeader, job: JobRow | undefined) {
-  const { sequence, backupId, createdAt, complete, packs } = header;
+  const { sequence, backupId, createdAt, complete, packs, beforeRestore = false } = header;
   return {
     organizationId,
     sequence,
     backupId,
     createdAt,
     complete,
+    beforeRestore,
     packs: packs.length,
     packBytes: packs.reduce((sum, pack) => sum + pack.sizeBytes, 0),
     rows: job?.rows ?? null,

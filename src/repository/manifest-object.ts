@@ -33,9 +33,14 @@ export const manifestHeaderSchema = z.object({
   /** Bytes of the JSON once decompressed. */
   jsonBytes: countSchema,
   packs: z.array(z.object({ name: hashSchema, sizeBytes: countSchema })),
+  /** Made right before a restore: it shows the damage, so nobody means it by "the latest". In the header alone. */
+  beforeRestore: z.boolean().optional(),
 });
 
 type StatedHeader = z.infer<typeof manifestHeaderSchema>;
+
+/** What the clear header says beyond the manifest. */
+export type HeaderMarks = Pick<StatedHeader, "beforeRestore">;
 
 export type ManifestHeader = StatedHeader & {
   readonly key: string;
@@ -57,10 +62,15 @@ function headerOf(manifest: Manifest, jsonBytes: number): StatedHeader {
 }
 
 /** @throws BackupTooLarge */
-export function sealManifest(keys: OrganizationKeys, place: ObjectPlace, manifest: Manifest): SealedManifest {
+export function sealManifest(
+  keys: OrganizationKeys,
+  place: ObjectPlace,
+  manifest: Manifest,
+  marks: HeaderMarks = {},
+): SealedManifest {
   const json = Buffer.from(JSON.stringify(manifest));
   const compressed = compressSegment(json);
-  const clear = Buffer.from(JSON.stringify(headerOf(manifest, json.length)));
+  const clear = Buffer.from(JSON.stringify({ ...headerOf(manifest, json.length), ...marks }));
   if (json.length > limits.manifestJsonBytes || clear.length + compressed.length > limits.manifestJsonBytes)
     throw new BackupError(
       "BackupTooLarge",
@@ -101,7 +111,7 @@ export async function openManifest(keys: OrganizationKeys, place: ObjectPlace, b
   if (!parsed.success) throw corrupt(place, "its content is not of the stated format");
   if (usesLayers(parsed.data.tables) && !parsed.data.features.includes(rowLayersFeature))
     throw corrupt(place, "it uses a feature that it does not name");
-  const { key: _key, sizeBytes: _sizeBytes, ...stated } = header;
+  const { key: _key, sizeBytes: _sizeBytes, beforeRestore: _beforeRestore, ...stated } = header;
   if (!isDeepStrictEqual(stated, headerOf(parsed.data, header.jsonBytes)))
     throw corrupt(place, "its clear header and its content differ");
   return parsed.data;

@@ -11,6 +11,7 @@ import {
   openManifest,
   openManifestHeader,
   sealManifest,
+  type HeaderMarks,
   type ManifestHeader,
   type SealedManifest,
 } from "./manifest-object.ts";
@@ -55,9 +56,11 @@ export interface OrganizationVault {
    * still be found beside it.
    */
   listManifests(options?: { onDamaged?: (error: BackupError) => void }): Promise<readonly ManifestHeader[]>;
+  /** Newest first, read as they are asked for: a damaged one that is older than what is looked for does not matter. */
+  walkManifests(): AsyncIterable<ManifestHeader>;
   readManifest(sequence: number): Promise<ReadManifest>;
   latestManifest(): Promise<ReadManifest | null>;
-  sealManifest(manifest: Manifest): SealedManifest;
+  sealManifest(manifest: Manifest, marks?: HeaderMarks): SealedManifest;
   /** @throws SequenceTaken when another backup has the sequence. Storing the same bytes again succeeds. */
   storeManifest(sealed: SealedManifest): Promise<void>;
   exportVerificationKey(): string;
@@ -159,16 +162,20 @@ export function createVault(parts: VaultParts): OrganizationVault {
       }
       return headers;
     },
+    async *walkManifests() {
+      for (const { key, sequence } of (await listSequences()).reverse()) yield await readHeader(key, sequence);
+    },
     readManifest,
     async latestManifest() {
       const newest = (await listSequences()).at(-1);
       return newest === undefined ? null : await readManifest(newest.sequence);
     },
-    sealManifest: (manifest) =>
+    sealManifest: (manifest, marks) =>
       sealManifest(
         keys,
         place("manifest", manifestKey(organizationId, manifest.sequence), manifest.sequence),
         manifest,
+        marks,
       ),
     async storeManifest(sealed) {
       try {

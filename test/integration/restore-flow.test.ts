@@ -101,6 +101,13 @@ test("a dropped seating plan: a dry run shows it and writes nothing, the restore
   const outcome = await restore();
   expect(outcome).toMatchObject({ status: "applied", decidedByDefault: 0 });
   expect(outcome.preRestoreSequence).toBeGreaterThan(1);
+  // It shows the damage: whoever says "latest" next doesn't mean it.
+  const vault = await rig.repository.openVault(organizationId);
+  expect((await vault.listManifests()).map((each) => each.beforeRestore ?? false)).toEqual([false, true]);
+  const again = await start({ dryRun: true });
+  expect((await waitsFor(again, "a look at the dry run")).backup?.sequence).toBe(1);
+  await finishDryRun(rig.client, again);
+  await followRestore(rig.client, again);
   expect(outcome.proofs.length).toBeGreaterThan(0);
   expect(outcome.rules.length).toBeGreaterThan(0);
   expect(outcome.rules.filter((rule) => rule.offending > 0)).toEqual([]);
@@ -245,12 +252,14 @@ test("drift that would lose data is refused by name before anything is touched",
 
 test("at a time between two backups the one before is taken; before the first, none", async () => {
   const vault = await rig.repository.openVault(organizationId);
-  const { manifest } = await vault.readManifest(2);
+  const earlier = (await vault.listManifests()).findLast((each) => each.beforeRestore !== true)?.sequence;
+  const { sequence } = await rig.backUp(organizationId);
+  const { manifest } = await vault.readManifest(sequence);
   const justBefore = new Date(Date.parse(manifest.snapshot.takenAt) - 1).toISOString();
   const order = await start({ dryRun: true, previewMs: 1, choice: { by: "time", at: justBefore } });
-  expect((await followRestore(rig.client, order)).backup.sequence).toBe(1);
+  expect((await followRestore(rig.client, order)).backup.sequence).toBe(earlier);
   const exact = await start({ dryRun: true, previewMs: 1, choice: { by: "time", at: manifest.snapshot.takenAt } });
-  expect((await followRestore(rig.client, exact)).backup.sequence).toBe(2);
+  expect((await followRestore(rig.client, exact)).backup.sequence).toBe(sequence);
   await expect(restore({ choice: { by: "time", at: "2001-01-01T00:00:00Z" } })).rejects.toMatchObject({
     code: "BackupNotFound",
   });
