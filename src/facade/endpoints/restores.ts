@@ -35,7 +35,10 @@ const backupSchema = z
     z.strictObject({ at: z.iso.datetime({ offset: true }) }),
   ])
   .default("latest")
-  .meta({ description: "`latest`, a backup's id, or the newest one at or before a moment. One made right before a restore is had by its id only" });
+  .meta({
+    description:
+      "`latest`, a backup's id, or the newest one at or before a moment. One made right before a restore is had by its id only",
+  });
 
 const bodySchema = z
   .strictObject({
