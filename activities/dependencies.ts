@@ -47,6 +47,8 @@ export interface ActivityDependencies {
   readonly openRuleChecker: (targetSealed: string | null) => Promise<RuleChecker>;
   readonly mediaTarget: MediaTarget;
   readonly testRestore: TestRestore;
+  /** Whether a workflow has ended, however. */
+  readonly isRunOver: (workflowId: string) => Promise<boolean>;
   readonly bench: Bench;
   readonly log: ActivityLog;
   readonly toolVersion: string;

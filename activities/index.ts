@@ -11,6 +11,7 @@ import { sealBackup } from "./seal.ts";
 import type { RestoreActivities, RestoreControlActivities } from "./restore-contract.ts";
 import { checkRestored } from "./restore/check-restored.ts";
 import { chooseBackup } from "./restore/choose-backup.ts";
+import { takePastEnded } from "./restore/give-up-ended.ts";
 import { putBackFiles, undoFiles } from "./restore/restore-files.ts";
 import {
   applyRestore,
@@ -28,8 +29,10 @@ import type { VerifyActivities, VerifyControlActivities } from "./verify-contrac
 export function createControlActivities(dependencies: ActivityDependencies) {
   const { ledger, restores, repository, log } = dependencies;
   const activities: ControlActivities & QueuedActivities & RestoreControlActivities & VerifyControlActivities = {
-    authorizeBackup: ({ key, request, workflowId }) =>
-      ledger.openJob({ jobId: key.backupId, organizationId: key.organizationId, workflowId, request }),
+    authorizeBackup: ({ key: { backupId: id, organizationId }, request, workflowId }) =>
+      takePastEnded(dependencies, { id, organizationId }, () =>
+        ledger.openJob({ jobId: id, organizationId, workflowId, request }),
+      ),
     reportBackup: (input) => ledger.completeJob(input),
     readPrerequisites: ({ policyId }) => ledger.readPrerequisites(policyId),
     readPolicy: ({ policyId }) => ledger.readPolicyRequest(policyId),
@@ -39,7 +42,10 @@ export function createControlActivities(dependencies: ActivityDependencies) {
     readVerificationPolicy: ({ policyId }) => ledger.readVerificationPolicy(policyId),
     findSealedBackup: (input) => findSealedBackup(repository, input),
     rollBackUploads: (input) => rollBackUploads(repository, ledger, input),
-    openRestore: (input) => restores.openRestore(input),
+    openRestore: (input) =>
+      takePastEnded(dependencies, { id: input.restoreId, organizationId: input.organizationId }, () =>
+        restores.openRestore(input),
+      ),
     parkRestore: (input) => restores.parkRestore(input),
     reportRestore: (input) => restores.completeRestore(input),
     reportRollback: (input) => restores.completeRollback(input),

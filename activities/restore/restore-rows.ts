@@ -12,10 +12,11 @@ import type {
   RestoreStep,
   UndoneRestore,
 } from "../restore-contract.ts";
+import { sweepStaging, type EndedDependencies } from "./give-up-ended.ts";
 import { loadPlan, withTarget, type RestoreDependencies } from "./load-plan.ts";
 
 export async function stageRestore(
-  dependencies: RestoreDependencies,
+  dependencies: EndedDependencies,
   step: RestoreStep,
 ): ReturnType<RestoreActivities["stageRestore"]> {
   refuseUnsupported(step.order);
@@ -26,10 +27,12 @@ export async function stageRestore(
     async () => {
       const plan = await loadPlan(dependencies, step);
       return await withTarget(dependencies, step.order, async (target) => {
-        const { drift } = await target.stage(plan, ({ rows }) => {
+        const sweeping = sweepStaging(dependencies, target, step.order.restoreId);
+        const staging = target.stage(plan, ({ rows }) => {
           cancellationSignal.throwIfAborted();
           seen = { rows };
         });
+        const [{ drift }] = await Promise.all([staging, sweeping]);
         return { drift };
       });
     },

@@ -3,6 +3,7 @@
 import { BackupError } from "../domain/errors.ts";
 import type { AppliedRestore, RestoreLedger, RestoredFile } from "../ports/restore-ledger.ts";
 import type { ControlDatabase } from "./control-database.ts";
+import { closeEndedRun, listBlockingRuns, sortRestores } from "./ended-runs.ts";
 import { busy, leaseInterval } from "./lease.ts";
 
 const openSql = `
@@ -33,6 +34,10 @@ export function createRestoreLedger(database: ControlDatabase): RestoreLedger {
       if (row === undefined) throw busy(organizationId);
       return { fencingToken: Number(row.token) };
     },
+
+    listBlockingRuns: (key) => listBlockingRuns(database, key),
+    sortRestores: (ids) => sortRestores(database, ids),
+    closeEndedRun: (run, rows) => closeEndedRun(database, run, rows),
 
     async assertLease({ restoreId, organizationId, fencingToken }) {
       const sql = `UPDATE backup.backup_leases SET expires_at = now() + interval '${leaseInterval}'

@@ -39,6 +39,17 @@ export interface AppliedRestore {
   readonly choice: BackupChoice;
 }
 
+/** An operation that, by the control tables, stands in the way of another one. */
+export interface BlockingRun {
+  readonly kind: "backup" | "restore" | "rollback";
+  /** The job's or the restore's. */
+  readonly id: string;
+  readonly organizationId: string;
+  readonly workflowId: string;
+  /** A restore that waits for people: it has written nothing yet. */
+  readonly isWaiting: boolean;
+}
+
 export interface RestoreLedger {
   /**
    * Takes the organization's lease and marks the restore as running; asking again gives the same token.
@@ -49,6 +60,13 @@ export interface RestoreLedger {
     organizationId: string;
     operation: "restore" | "rollback";
   }): Promise<{ fencingToken: number }>;
+  listBlockingRuns(key: { organizationId: string; exceptId: string }): Promise<readonly BlockingRun[]>;
+  /** Of these restores, those that are known. */
+  sortRestores(
+    ids: readonly string[],
+  ): Promise<readonly { readonly id: string; readonly isOver: boolean; readonly run: BlockingRun }[]>;
+  /** Closes a run that was ended from outside, and gives its lease back. `rows`: what became of a restore's rows. */
+  closeEndedRun(run: BlockingRun, rows: "applied" | "rolled back" | "never applied"): Promise<void>;
   /** @throws OrganizationBusy when the lease is not this token's any more. Also extends it. */
   assertLease(lease: RestoreLease): Promise<void>;
   /** @throws RestoreNotFound */

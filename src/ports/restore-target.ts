@@ -104,6 +104,9 @@ export interface RollbackRefusal {
   readonly reason: "changed since" | "removed since" | "needed by newer rows";
 }
 
+/** at work: somebody's step of this restore is still going on, and nothing was done. */
+export type GivenUp = "applied" | "rolled back" | "never applied" | "at work";
+
 export interface RestoreTarget {
   /** Host, port and database without credentials. */
   readonly description: string;
@@ -149,5 +152,9 @@ export interface RestoreTarget {
     options: { readonly partial: boolean },
   ): Promise<{ readonly tables: readonly AppliedTable[]; readonly refused: readonly RollbackRefusal[] }>;
   dropStaging(restoreId: string): Promise<void>;
+  /** Drops staging of a restore that nobody follows; `mark`: an apply that comes later writes nothing. Never waits. */
+  giveUp(restoreId: string, options: { readonly mark: boolean }): Promise<GivenUp>;
+  /** Restores that have staging in this database. */
+  listStaged(): Promise<readonly string[]>;
   close(): Promise<void>;
 }

@@ -8,6 +8,7 @@
 // A stop lets running activities learn of it, waits `graceMs`, and leaves the rest to Temporal: another worker takes over.
 import { hostname } from "node:os";
 import { randomBytes } from "node:crypto";
+import { Client } from "@temporalio/client";
 import {
   makeTelemetryFilterString,
   NativeConnection,
@@ -24,6 +25,7 @@ import {
   createHoldingActivities,
   createRestoreActivities,
 } from "../../activities/index.ts";
+import { isRunOver } from "../client/run-state.ts";
 import { connectionOptions, type TemporalAddress } from "../client/connect.ts";
 import { BackupError } from "../domain/errors.ts";
 import { taskQueues } from "../domain/backup-request.ts";
@@ -31,7 +33,7 @@ import { taskQueues } from "../domain/backup-request.ts";
 export interface WorkerOptions {
   readonly temporal: TemporalAddress;
   readonly workflowBundle: WorkflowBundle;
-  readonly dependencies: Omit<ActivityDependencies, "bench">;
+  readonly dependencies: Omit<ActivityDependencies, "bench" | "isRunOver">;
   /** Snapshots open at a time; each is a transaction on the source database. */
   readonly maxSnapshots?: number;
   /** Raw and sealed bytes of batches in memory, all organizations together. */
@@ -57,7 +59,6 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   installQuietRuntime();
   const workerId = `${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;
   const bench = new Bench({ queue: taskQueues.bench(workerId), memoryBytes: benchBytes });
-  const dependencies: ActivityDependencies = { ...options.dependencies, bench };
   const connection = await NativeConnection.connect(connectionOptions(temporal)).catch((error: unknown) => {
     throw new BackupError(
       "TemporalUnreachable",
@@ -66,6 +67,12 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       { cause: error },
     );
   });
+  const client = new Client({ connection, namespace: temporal.namespace });
+  const dependencies: ActivityDependencies = {
+    ...options.dependencies,
+    bench,
+    isRunOver: (workflowId) => isRunOver(client, workflowId),
+  };
   const common = {
     connection,
     namespace: temporal.namespace,

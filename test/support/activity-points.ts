@@ -68,10 +68,11 @@ export function activityPoints({
 }
 
 function organizationOf(argument: unknown): string {
-  const { organizationId, key, outcome } = (argument ?? {}) as {
+  const { organizationId, key, outcome, order } = (argument ?? {}) as {
     organizationId?: string;
+    order?: { organizationId: string };
     key?: { organizationId: string };
     outcome?: { organizationId: string };
   };
-  return organizationId ?? key?.organizationId ?? outcome?.organizationId ?? "";
+  return organizationId ?? key?.organizationId ?? outcome?.organizationId ?? order?.organizationId ?? "";
 }

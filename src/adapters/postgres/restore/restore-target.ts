@@ -7,6 +7,7 @@ import type { RestoreTarget } from "../../../ports/restore-target.ts";
 import { describeUrl } from "../postgres-source.ts";
 import { applyRestore } from "./apply.ts";
 import { compareAll, keepConflicts } from "./difference.ts";
+import { giveUpRestore, listStaged } from "./give-up.ts";
 import { rollBackRestore } from "./rollback.ts";
 import { ensureStaged } from "./stage.ts";
 import { decide, decideRest } from "./decisions.ts";
@@ -46,6 +47,8 @@ export function createRestoreTarget({ url }: RestoreTargetOptions): RestoreTarge
           "dropping the staging schema",
         );
       }),
+    giveUp: (restoreId, options) => giveUpRestore(url, restoreId, options),
+    listStaged: () => listStaged(url),
     async close() {}, // nothing is held between calls
   };
 }
