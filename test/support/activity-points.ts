@@ -20,8 +20,8 @@ export interface Points {
   readonly pauses?: readonly ActivityPoint[];
   readonly failures?: readonly FailingPoint[];
   readonly onReached?: (point: ActivityPoint) => void;
-  /** A paused activity goes on when this settles; without it, never (its worker gets killed). */
-  readonly released?: Promise<void>;
+  /** A paused activity goes on when this settles; without it, never (its worker gets killed). A function: asked at each. */
+  readonly released?: Promise<void> | (() => Promise<void>);
 }
 
 export function activityPoints({
@@ -40,7 +40,8 @@ export function activityPoints({
       onReached?.(pause);
       const beating = setInterval(() => context.info.isLocal || context.heartbeat({ paused: true }), 1_000);
       try {
-        await Promise.race([released ?? new Promise(() => {}), context.cancelled]);
+        const goOn = typeof released === "function" ? released() : (released ?? new Promise(() => {}));
+        await Promise.race([goOn, context.cancelled]);
       } finally {
         clearInterval(beating);
       }
