@@ -81,8 +81,11 @@ export interface RestoreActivities {
     choice: BackupChoice;
     mergeBase: BackupChoice | null;
   }): Promise<ChosenBackup>;
-  /** Loads the backup's rows beside the live ones. @throws SchemaDrifted before anything is made. */
-  stageRestore(step: RestoreStep): Promise<{ drift: readonly DriftEntry[] }>;
+  /**
+   * Loads the backup's rows beside the live ones; those of a copy under another organization id with new keys.
+   * @throws SchemaDrifted, CloneRefused before anything is made.
+   */
+  stageRestore(step: RestoreStep): Promise<{ drift: readonly DriftEntry[]; notes?: readonly string[] }>;
   compareRestore(step: RestoreStep): Promise<readonly TableDifference[]>;
   storeDecisions(input: {
     order: RestoreOrder;

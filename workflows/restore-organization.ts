@@ -67,6 +67,7 @@ export class RestoreRun {
   private decidedByDefault = 0;
   private askedAgain = 0;
   private drift: readonly DriftEntry[] = [];
+  private notes: readonly string[] = [];
   private differences: readonly TableDifference[] | null = null;
 
   constructor(order: RestoreOrder) {
@@ -88,7 +89,9 @@ export class RestoreRun {
     const step: RestoreStep = { order, backup };
     this.enter("stage");
     this.stagingBegun = true;
-    this.drift = (await restores.stageRestore(step)).drift;
+    const staged = await restores.stageRestore(step);
+    this.drift = staged.drift;
+    this.notes = staged.notes ?? [];
     this.enter("compare");
     const differences = await restores.compareRestore(step);
     this.differences = differences;
@@ -238,7 +241,7 @@ export class RestoreRun {
       lockedMs,
       proofs,
       rules,
-      notes: [...notes, ...describeDefaults(this.decidedByDefault, order)],
+      notes: [...this.notes, ...notes, ...describeDefaults(this.decidedByDefault, order)],
       durationMs,
     };
     await restores.dropStaging({ restoreId, organizationId });

@@ -24,6 +24,8 @@ export async function loadPlan(
       "The keys of the single records that were ordered are not kept; order the restore again. Nothing was touched.",
     );
   const { restoreId, organizationId, targetOrganizationId, strategy, liveOnly, renamedColumns } = order;
+  // An order from before there were copies has no word on it.
+  const { leftOverIds = "stop" } = order as Partial<typeof order>;
   return {
     restoreId,
     organizationId,
@@ -34,6 +36,7 @@ export async function loadPlan(
     strategy,
     liveOnly,
     renamedColumns,
+    leftOverIds,
     mergeBase: backup.mergeBaseSequence === null ? null : await loadContent(vault, backup.mergeBaseSequence),
   };
 }

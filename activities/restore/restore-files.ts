@@ -44,10 +44,11 @@ export async function putBackFiles(
       const kept = preRestoreSequence === null ? null : (await vault.readManifest(preRestoreSequence)).manifest;
       const images = new Map(kept?.media.files.map((entry) => [entry.path, entry]));
       // A row that is kept live keeps its file, too.
-      const mayReplace = order.strategy === "overwrite" || order.strategy === "merge";
-      await inParallel(paths, async (path) => {
+      const isCopy = order.targetOrganizationId !== order.organizationId;
+      const mayReplace = !isCopy && (order.strategy === "overwrite" || order.strategy === "merge");
+      await inParallel(paths, async ({ path, source }) => {
         cancellationSignal.throwIfAborted();
-        const entry = entries.get(path);
+        const entry = entries.get(source);
         if (entry === undefined) {
           counts.notInBackup += 1;
           return;

@@ -19,7 +19,7 @@ export async function stageRestore(
   dependencies: EndedDependencies,
   step: RestoreStep,
 ): ReturnType<RestoreActivities["stageRestore"]> {
-  refuseUnsupported(step.order);
+  await refuseKnownTarget(dependencies, step.order);
   const { cancellationSignal } = Context.current();
   let seen = { rows: 0 };
   return await beatWhile(
@@ -32,20 +32,27 @@ export async function stageRestore(
           cancellationSignal.throwIfAborted();
           seen = { rows };
         });
-        const [{ drift }] = await Promise.all([staging, sweeping]);
-        return { drift };
+        const [{ drift, notes }] = await Promise.all([staging, sweeping]);
+        return { drift, notes };
       });
     },
   );
 }
 
-/** What can be ordered and not be done yet is refused by name, before anything is made; it must not do something else. */
-function refuseUnsupported({ organizationId, targetOrganizationId }: RestoreOrder): void {
-  if (targetOrganizationId !== organizationId)
-    throw new BackupError(
-      "UsageInvalid",
-      "This version can't restore an organization as another one yet. Nothing was touched.",
-    );
+/** An id that was another organization's once would get a copy into that one's backups. */
+async function refuseKnownTarget({ repository }: RestoreDependencies, order: RestoreOrder): Promise<void> {
+  const { organizationId, targetOrganizationId } = order;
+  if (targetOrganizationId === organizationId || order.target === "other") return;
+  try {
+    await repository.openVault(targetOrganizationId);
+  } catch (error) {
+    if (error instanceof BackupError && error.code === "BackupNotFound") return;
+    throw error;
+  }
+  throw new BackupError(
+    "CloneRefused",
+    `The repository holds backups of organization ${targetOrganizationId} already; a copy needs an id that is new. Nothing was touched.`,
+  );
 }
 
 export async function compareRestore(

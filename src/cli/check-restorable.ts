@@ -48,6 +48,7 @@ export async function checkRestorable(session: Session): Promise<Restorability> 
           liveOnly: "keep",
           renamedColumns: {},
           mergeBase: null,
+          leftOverIds: "stop",
         }));
       known.set(key, drift);
       for (const entry of drift) {

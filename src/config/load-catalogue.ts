@@ -41,6 +41,26 @@ const catalogueSchema = z.strictObject({
   omittedColumns: z
     .array(z.strictObject({ table: tableName, column: z.string(), reason: z.string().min(1) }))
     .default([]),
+  externalIds: z
+    .array(
+      z.strictObject({
+        table: tableName,
+        column: z.string(),
+        onClone: z.enum(["null", "suffix", "keep-if-free", "refuse"]),
+      }),
+    )
+    .default([]),
+  links: z
+    .array(
+      z.strictObject({
+        table: tableName,
+        column: z.string(),
+        target: tableName.optional(),
+        path: z.array(z.string()).min(1).optional(),
+        memberNames: z.boolean().optional(),
+      }),
+    )
+    .default([]),
   rules: z
     .array(
       z.strictObject({

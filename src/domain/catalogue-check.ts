@@ -43,6 +43,23 @@ export function checkCatalogue(schema: SchemaDescription, catalogue: Catalogue):
     if (tables.get(table)?.primaryKey.includes(column))
       invalid(`omitted column: ${table}.${column} is part of the primary key`);
   }
+  for (const { table, column, onClone } of catalogue.externalIds ?? []) {
+    needColumn(table, column, "external id");
+    const found = tables.get(table)?.columns.find((each) => each.name === column);
+    if (onClone === "null" && found?.notNull === true)
+      invalid(`external id: ${table}.${column} is NOT NULL, and can't be left out of a copy`);
+  }
+  for (const { table, column, target, path, memberNames } of catalogue.links ?? []) {
+    needColumn(table, column, "link");
+    const type = tables.get(table)?.columns.find((each) => each.name === column)?.type ?? "jsonb";
+    if ((path !== undefined || memberNames === true) && !/^jsonb?$/.test(type))
+      invalid(`link: ${table}.${column} is no json, and has no path into it`);
+    if (target === undefined) {
+      if (path !== undefined || memberNames === true)
+        invalid(`link: ${table}.${column} has a path, and needs a target`);
+    } else if (needTable(target, `link ${table}.${column}`) && tables.get(target)?.primaryKey.length !== 1)
+      invalid(`link: ${target}, which ${table}.${column} links to, needs a primary key of one column`);
+  }
   for (const { table } of catalogue.references) needTable(table, "reference");
   for (const { table } of catalogue.exclusions) needTable(table, "exclusion");
   for (const { table, typeColumn, idColumn, targets } of catalogue.polymorphic) {

@@ -25,6 +25,36 @@ export interface MediaColumn {
   readonly column: string;
 }
 
+/** What becomes of a value in a copy of the organization under another id. */
+export type CloneRule =
+  /** It is left out. */
+  | "null"
+  /** Something is added that no other copy has; of an e-mail address, before its @. */
+  | "suffix"
+  /** It stays; a copy is refused where it must be unique and a live row has it. */
+  | "keep-if-free"
+  /** A row that has one can't be copied. */
+  | "refuse";
+
+/** A value that others know by itself: a slug, an e-mail address, the id of a payment elsewhere. */
+export interface ExternalId {
+  readonly table: TableName;
+  readonly column: string;
+  readonly onClone: CloneRule;
+}
+
+/** A value that holds keys of rows, and no foreign key says so; a copy's must name the copy's rows. */
+export interface Link {
+  readonly table: TableName;
+  readonly column: string;
+  /** Whose keys. Left out: every uuid in the text that is a key of the organization's, wherever it stands. */
+  readonly target?: TableName;
+  /** Into a json or jsonb value; "*" is every element or member. Left out: the value itself, or each of an array's. */
+  readonly path?: readonly string[];
+  /** At the path is an object whose member names are the keys. */
+  readonly memberNames?: boolean;
+}
+
 /** What must hold in an organization's rows, told by a query that finds what offends. */
 export interface Rule {
   readonly name: string;
@@ -50,6 +80,9 @@ export interface Catalogue {
   readonly exclusions: readonly { readonly table: TableName; readonly reason: string }[];
   /** Columns whose values are not stored (data minimization); they come back as NULL or their default. */
   readonly omittedColumns: readonly { readonly table: TableName; readonly column: string; readonly reason: string }[];
+  /** Asked when an organization is restored as another one. */
+  readonly externalIds?: readonly ExternalId[];
+  readonly links?: readonly Link[];
   /** Checked after a restore and by verification. */
   readonly rules?: readonly Rule[];
   /** Schemas that are looked at; tables elsewhere are not the app's. */

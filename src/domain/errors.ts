@@ -154,6 +154,12 @@ export const errorTable = {
     1,
     "A row can't come back: its key or a unique value is held by a row that the restore may not touch.",
   ),
+  CloneRefused: kind(
+    false,
+    409,
+    1,
+    "The organization can't be restored as another one: that one is there already, or the copy would share or lose what its keys and values mean; each place is named.",
+  ),
   RestoreInvalid: kind(false, 500, 3, "The restored rows did not pass validation; nothing was committed."),
   RestoreNotFound: kind(false, 404, 1, "There is no such restore."),
   DecisionInvalid: kind(

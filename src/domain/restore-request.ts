@@ -11,6 +11,9 @@ export type ConflictStrategy = "overwrite" | "skip" | "merge" | "prompt";
 /** What becomes of rows that exist only live: keep them, or mirror the backup (they are removed). */
 export type LiveOnly = "keep" | "mirror";
 
+/** In a copy under another organization id, values that still hold an id of the one that was copied: stop, or say so. */
+export type LeftOverIds = "stop" | "report";
+
 export type Decision = "take backup" | "keep live" | "merge";
 
 /** One record, with its dependants and the parents that it needs. Key values in primary key order, as text. */

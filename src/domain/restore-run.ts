@@ -5,6 +5,7 @@ import type {
   ConflictStrategy,
   Decision,
   DriftEntry,
+  LeftOverIds,
   LiveOnly,
   TableDifference,
 } from "./restore-request.ts";
@@ -49,6 +50,7 @@ export interface RestoreOrder {
   /** How long a dry run's rows can be looked at. */
   readonly previewMs: number;
   readonly preRestoreBackup: boolean;
+  readonly leftOverIds: LeftOverIds;
   /** An opaque name: "cli", a user's id. */
   readonly requestedBy: string;
 }
@@ -69,6 +71,7 @@ export const restoreDefaults = {
   waitMs: 72 * 60 * 60 * 1000,
   previewMs: 15 * 60 * 1000,
   preRestoreBackup: true,
+  leftOverIds: "stop",
 } as const satisfies Partial<RestoreOrder>;
 
 export interface ChosenBackup {

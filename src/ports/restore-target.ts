@@ -8,6 +8,7 @@ import type {
   ConflictStrategy,
   Decision,
   DriftEntry,
+  LeftOverIds,
   LiveOnly,
   RestoreSelection,
   TableDifference,
@@ -46,11 +47,22 @@ export interface RestorePlanInput {
   readonly renamedColumns: Readonly<Record<string, string>>;
   /** A later backup, for a three-way merge: the state right after the damage. Null = two-way. */
   readonly mergeBase: BackupContent | null;
+  /** Of a copy under another id: old ids that are still among its values. */
+  readonly leftOverIds: LeftOverIds;
 }
 
 export interface StagedRestore {
   readonly drift: readonly DriftEntry[];
   readonly tables: readonly { readonly table: TableName; readonly rows: number }[];
+  /** For people. */
+  readonly notes: readonly string[];
+}
+
+/** A file that a staged row names. */
+export interface StagedPath {
+  readonly path: string;
+  /** Its name in the backup; another one only in a copy under another organization id. */
+  readonly source: string;
 }
 
 /** One row of the difference, for people. Values as text, masked columns masked. Never goes through workflow history. */
@@ -115,7 +127,7 @@ export interface RestoreTarget {
   checkDrift(input: RestorePlanInput): Promise<readonly DriftEntry[]>;
   /**
    * Makes the staging schema and loads the selected rows. @throws SchemaDrifted (naming every blocking entry),
-   * RestoreTargetUnreachable, RestoreTargetRefused (also a database that can only be read).
+   * CloneRefused (naming every column), RestoreTargetUnreachable, RestoreTargetRefused (also a database that can only be read).
    */
   stage(
     input: RestorePlanInput,
@@ -139,7 +151,7 @@ export interface RestoreTarget {
     rest: { readonly table: TableName | null; readonly decision: Decision },
   ): Promise<{ readonly undecided: number }>;
   /** The files that staged rows name in these columns, each once. Before dropStaging(). */
-  readStagedPaths(restoreId: string, columns: readonly MediaColumn[]): Promise<readonly string[]>;
+  readStagedPaths(restoreId: string, columns: readonly MediaColumn[]): Promise<readonly StagedPath[]>;
   /**
    * One REPEATABLE READ transaction: compares again, writes parents first and deletes children first, only rows of the
    * organization; writes the undo log; proves foreign keys, counts and checksums; commits. Applied already = its result.

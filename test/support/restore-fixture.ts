@@ -80,6 +80,7 @@ export async function openRestoreFixture(database: TestDatabase, catalogue: Cata
       liveOnly: "keep",
       renamedColumns: {},
       mergeBase: null,
+      leftOverIds: "stop",
       ...more,
     }),
     async fingerprint(organizationId) {

@@ -34,4 +34,16 @@ export const keptSchemaSql = `
     decision text CHECK (decision IN ('take backup', 'keep live', 'merge')),
     PRIMARY KEY (restore_id, number)
   );
+  -- Of copies under another organization id that are not over yet: a stage that is repeated gives the same keys.
+  CREATE TABLE IF NOT EXISTS wedsync_restore.clones (
+    restore_id text PRIMARY KEY,
+    secret text NOT NULL DEFAULT gen_random_uuid()::text || gen_random_uuid()::text
+  );
+  CREATE TABLE IF NOT EXISTS wedsync_restore.clone_numbers (
+    restore_id text NOT NULL,
+    space text NOT NULL,
+    old bigint NOT NULL,
+    new bigint NOT NULL,
+    PRIMARY KEY (restore_id, space, old)
+  );
   CREATE INDEX IF NOT EXISTS conflicts_by_table ON wedsync_restore.conflicts (restore_id, table_name)`;

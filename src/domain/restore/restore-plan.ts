@@ -17,6 +17,8 @@ export interface RestorePlan {
   readonly drift: readonly DriftEntry[];
   /** The organization's rows of any live table that has some; for proofs over tables that are not restored. */
   readonly predicates: ReadonlyMap<TableName, (alias: string) => string>;
+  /** Without what the live database no longer has. */
+  readonly catalogue: Catalogue;
 }
 
 export interface PlanInput {
@@ -85,7 +87,7 @@ export function planRestore(input: PlanInput): RestorePlan {
       },
     ];
   });
-  return { tables: orderTables(tables, liveSchema), drift, predicates };
+  return { tables: orderTables(tables, liveSchema), drift, predicates, catalogue };
 }
 
 const tableGone = (table: TableName, rows: number, present: boolean): DriftEntry => ({
@@ -144,5 +146,9 @@ function narrowCatalogue(catalogue: Catalogue, live: SchemaDescription): Catalog
     references: catalogue.references.filter(hasTable),
     exclusions: catalogue.exclusions.filter(hasTable),
     omittedColumns: catalogue.omittedColumns.filter(hasColumn),
+    externalIds: (catalogue.externalIds ?? []).filter(hasColumn),
+    links: (catalogue.links ?? [])
+      .filter(hasColumn)
+      .filter(({ target }) => target === undefined || columns.has(target)),
   };
 }

@@ -32,6 +32,15 @@ export class Staging {
     return `${this.schema}.marker`;
   }
 
+  /** Of a copy under another organization id: old keys with their new ones, and old names of files. */
+  get keys(): string {
+    return `${this.schema}.keys`;
+  }
+
+  get paths(): string {
+    return `${this.schema}.paths`;
+  }
+
   get numbers(): string {
     return `${this.schema}.numbers`;
   }

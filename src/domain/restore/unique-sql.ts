@@ -17,6 +17,10 @@ export interface UniqueIndex {
   readonly columns: readonly string[];
 }
 
+/** The column itself is among the index's values, not only in an expression. */
+export const isPlainColumn = ({ expressions }: UniqueIndex, column: string): boolean =>
+  expressions.some((each) => each === column || each === `"${column.replaceAll('"', '""')}"`);
+
 /** Key columns as k1…, the index's values as u1… */
 function withValues(from: string, table: RestoreTable, index: UniqueIndex, more: string): string {
   const keys = table.key.map((name, position) => `${columnsOf("r", [name])} AS k${position + 1}`);

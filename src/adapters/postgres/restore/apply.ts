@@ -11,6 +11,7 @@ import type { TableName } from "../../../domain/schema.ts";
 import { quoteLiteral } from "../../../domain/sql-quoting.ts";
 import type { ApplyOptions, ApplyResult, RestorePlanInput } from "../../../ports/restore-target.ts";
 import { advanceSequences } from "./advance-sequences.ts";
+import { isClone, refuseExistingTarget } from "./clone.ts";
 import { compareAll, compareTables, keepConflicts, type KeptDifference } from "./difference.ts";
 import { readLiveFacts } from "./live-facts.ts";
 import { planMergeBase } from "./merge-base.ts";
@@ -75,6 +76,7 @@ async function applyOnce(url: string, context: RestoreContext, options: ApplyOpt
   const stagedRows = new Map(staged.tables.map(({ table, rows }) => [table, rows]));
   try {
     await session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ", "beginning");
+    if (isClone(context)) await refuseExistingTarget(context);
     const mode = await chooseMode(session);
     const facts = await readLiveFacts(
       session,

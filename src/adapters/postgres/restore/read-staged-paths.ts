@@ -1,6 +1,7 @@
 // The media files that staged rows name. A table or column that was not staged names none.
 import type { MediaColumn } from "../../../domain/catalogue.ts";
 import { quoteIdentifier } from "../../../domain/sql-quoting.ts";
+import type { StagedPath } from "../../../ports/restore-target.ts";
 import { stagingOf } from "./restore-context.ts";
 import type { RestoreSession } from "./restore-session.ts";
 import { readShownTables } from "./stage.ts";
@@ -9,7 +10,7 @@ export async function readStagedPaths(
   session: RestoreSession,
   restoreId: string,
   columns: readonly MediaColumn[],
-): Promise<readonly string[]> {
+): Promise<readonly StagedPath[]> {
   const staging = stagingOf(restoreId);
   const paths = new Set<string>();
   for (const { table, number, names } of await readShownTables(session, restoreId)) {
@@ -20,5 +21,9 @@ export async function readStagedPaths(
       for (const row of await session.rows(sql, `reading the files that ${table} names`)) paths.add(row["path"] ?? "");
     }
   }
-  return [...paths];
+  const doing = "reading the names that files had";
+  const isCopy = await session.value("SELECT to_regclass($1) IS NOT NULL", doing, [staging.paths]);
+  if (isCopy !== "t") return [...paths].map((path) => ({ path, source: path }));
+  const known = await session.rows(`SELECT old AS source, new AS path FROM ${staging.paths}`, doing);
+  return known.flatMap(({ source, path }) => (source && path && paths.has(path) ? [{ path, source }] : []));
 }

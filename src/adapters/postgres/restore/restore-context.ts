@@ -89,7 +89,7 @@ export function searchPathOf(schema: SchemaDescription, own: readonly string[]):
 /** Made by the first restore of a database. */
 export async function ensureKeptSchema(session: RestoreSession): Promise<void> {
   const doing = "making the schema wedsync_restore";
-  const present = await session.value("SELECT to_regclass('wedsync_restore.conflicts') IS NOT NULL", doing);
+  const present = await session.value("SELECT to_regclass('wedsync_restore.clone_numbers') IS NOT NULL", doing);
   if (present === "t") return;
   // CREATE SCHEMA IF NOT EXISTS can fail when two do it at once.
   await session.execute(
@@ -112,6 +112,7 @@ export function stagingIdentity({ input, liveSchema }: RestoreContext): string {
     input.catalogue,
     input.organizationId,
     input.targetOrganizationId,
+    input.leftOverIds,
   ];
   return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
 }

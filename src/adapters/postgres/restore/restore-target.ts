@@ -12,6 +12,7 @@ import { rollBackRestore } from "./rollback.ts";
 import { ensureStaged } from "./stage.ts";
 import { decide, decideRest } from "./decisions.ts";
 import { readDifferences } from "./read-differences.ts";
+import { forgetClone } from "./clone.ts";
 import { readStagedPaths } from "./read-staged-paths.ts";
 
 export interface RestoreTargetOptions {
@@ -46,6 +47,7 @@ export function createRestoreTarget({ url }: RestoreTargetOptions): RestoreTarge
           `DROP SCHEMA IF EXISTS ${stagingOf(restoreId).schema} CASCADE`,
           "dropping the staging schema",
         );
+        await forgetClone(session, restoreId);
       }),
     giveUp: (restoreId, options) => giveUpRestore(url, restoreId, options),
     listStaged: () => listStaged(url),

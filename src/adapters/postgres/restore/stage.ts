@@ -17,6 +17,8 @@ import type { DriftEntry } from "../../../domain/restore-request.ts";
 import type { TableName } from "../../../domain/schema.ts";
 import type { BackupTable, StagedRestore } from "../../../ports/restore-target.ts";
 import type { RecordClosure } from "../../../domain/restore/record-closure.ts";
+import { isClone, mapStaged, planCloneOf, planSource, refuseExistingTarget } from "./clone.ts";
+import type { ClonePlan } from "../../../domain/restore/clone-plan.ts";
 import { filterRows, keepNeeded, selectRecords } from "./select-records.ts";
 import { planMergeBase } from "./merge-base.ts";
 import {
@@ -33,6 +35,7 @@ interface Facts {
   readonly identity: string;
   readonly tables: StagedRestore["tables"];
   readonly shown: readonly ShownTable[];
+  readonly notes: readonly string[];
 }
 
 /** What it takes to show rows later, when nobody brings the backup along. */
@@ -57,9 +60,10 @@ export async function ensureStaged(context: RestoreContext, onProgress: OnProgre
   refuseBlockingDrift(context.plan);
   await ensureKeptSchema(context.session);
   const { drift } = context.plan;
-  const present = await readStaged(context);
-  if (present !== null) return { drift, tables: present.tables };
-  return { drift, tables: await stageAll(context, onProgress) };
+  const clone = isClone(context) ? await planCloneOf(context) : null;
+  if (clone !== null && !(await isApplied(context))) await refuseExistingTarget(context);
+  const { tables, notes } = (await readStaged(context)) ?? (await stageAll(context, clone, onProgress));
+  return { drift, tables, notes };
 }
 
 export async function readShownTables(
@@ -91,7 +95,12 @@ async function readStaged(context: RestoreContext): Promise<Facts | null> {
   return facts?.identity === stagingIdentity(context) ? facts : null;
 }
 
-async function stageAll(context: RestoreContext, onProgress: OnProgress): Promise<StagedRestore["tables"]> {
+async function isApplied({ session, restoreId }: RestoreContext): Promise<boolean> {
+  const sql = `SELECT EXISTS (SELECT 1 FROM wedsync_restore.restores WHERE restore_id = ${restoreId} AND status = 'applied')`;
+  return (await session.value(sql, "looking for an earlier apply")) === "t";
+}
+
+async function stageAll(context: RestoreContext, clone: ClonePlan | null, onProgress: OnProgress): Promise<Facts> {
   const { session, staging, plan, input } = context;
   const tables: { table: TableName; rows: number }[] = [];
   try {
@@ -123,12 +132,18 @@ async function stageAll(context: RestoreContext, onProgress: OnProgress): Promis
       onProgress({ table: table.table, rows });
     }
     refuseBlockingDrift({ drift: found });
-    const facts: Facts = { identity: stagingIdentity(context), tables, shown: plan.tables.map(describeShown) };
+    let notes: readonly string[] = [];
+    if (clone !== null) {
+      for (const table of planSource(context)) await refuseForeignRows(session, staging, table);
+      notes = await mapStaged(context, clone);
+      for (const table of plan.tables) await finishTable(context, table, "s");
+    }
+    const facts: Facts = { identity: stagingIdentity(context), tables, shown: plan.tables.map(describeShown), notes };
     await session.execute(`INSERT INTO ${staging.facts} VALUES ('staged', $1)`, "keeping what was staged", [
       JSON.stringify(facts),
     ]);
     await session.execute("COMMIT", "staging");
-    return tables;
+    return facts;
   } catch (error) {
     await session.rollBack();
     throw error;
@@ -164,12 +179,25 @@ async function stageTable(
   const misfits = await findMisfits(session, staging, table, kind, hasInputCheck);
   found.push(...misfits);
   if (misfits.length > 0) return rows; // refused in the end, when every table was looked at
-  for (const sql of [castStagedColumns(staging, table, kind), indexStagingTable(staging, table, kind)])
-    if (sql !== null) await session.execute(sql, doing);
-  await session.execute(`ANALYZE ${staging.table(kind, table.number)}`, doing);
-  if (kind === "s") await refuseForeignRows(session, staging, table);
+  const cast = castStagedColumns(staging, table, kind);
+  if (cast !== null) await session.execute(cast, doing);
+  if (isClone(context)) await session.execute(`ANALYZE ${staging.table(kind, table.number)}`, doing);
+  else await finishTable(context, table, kind);
   if (kind === "s" && closure !== null) await keepNeeded(context, table, needed);
   return rows;
+}
+
+/** The rows are as they will be. */
+async function finishTable(
+  { session, staging }: RestoreContext,
+  table: RestoreTable,
+  kind: StagingKind,
+): Promise<void> {
+  const doing = `staging ${table.table}`;
+  const index = indexStagingTable(staging, table, kind);
+  if (index !== null) await session.execute(index, doing);
+  await session.execute(`ANALYZE ${staging.table(kind, table.number)}`, doing);
+  if (kind === "s") await refuseForeignRows(session, staging, table);
 }
 
 async function refuseForeignRows(
