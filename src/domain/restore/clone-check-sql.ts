@@ -1,7 +1,7 @@
 // What must not be among rows that become another organization's. Each statement counts what is.
 import { quoteIdentifier } from "../sql-quoting.ts";
 import type { ForeignKey } from "../schema.ts";
-import type { ClonePlan } from "./clone-plan.ts";
+import type { ClonePlan, ColumnChange } from "./clone-plan.ts";
 import { spaceList, tellingUuids, uuidPattern } from "./clone-sql.ts";
 import type { StagedColumn } from "./map-table.ts";
 import type { RestoreTable } from "./restore-table.ts";
@@ -32,6 +32,21 @@ export function countStrangers(
 
 export const countValues = (staging: Staging, table: RestoreTable, column: string): string =>
   `SELECT count(*) AS count FROM ${from(staging, table, "s")} WHERE ${columnOf("s", column)} IS NOT NULL`;
+
+/** Before the rows are mapped: those whose new value has no room in the column. Null where any has. */
+export function countTooLong(
+  staging: Staging,
+  table: RestoreTable,
+  { name, liveType }: StagedColumn,
+  change: ColumnChange,
+): string | null {
+  const [, most] = /^character(?: varying)?\((\d+)\)$/.exec(liveType ?? "") ?? [];
+  if (most === undefined || (change.by !== "key" && change.by !== "path")) return null;
+  const value = `${columnOf("s", name)}::text`;
+  const [source, space] =
+    change.by === "path" ? [staging.paths, ""] : [staging.keys, ` AND n.space = ${change.space.number}`];
+  return `SELECT count(*) AS count FROM ${from(staging, table, "s")} JOIN ${source} AS n ON n.old = ${value}${space} WHERE char_length(n.new) > ${most}`;
+}
 
 const holdsNoText =
   /^(smallint|integer|bigint|real|double precision|numeric|money|boolean|bytea|date|time|timestamp|interval|point|line|lseg|box|path|polygon|circle|int4|int8|num|ts|date)/;

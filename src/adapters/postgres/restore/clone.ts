@@ -2,7 +2,7 @@
 // of an organization that is not there yet. What can't be copied is refused before anything is made.
 import { createHash } from "node:crypto";
 import { BackupError } from "../../../domain/errors.ts";
-import { countStrangers, countValues, findLeftovers } from "../../../domain/restore/clone-check-sql.ts";
+import { countStrangers, countTooLong, countValues, findLeftovers } from "../../../domain/restore/clone-check-sql.ts";
 import { planClone, type ClonePlan } from "../../../domain/restore/clone-plan.ts";
 import {
   createCloneFunctions,
@@ -12,6 +12,7 @@ import {
   type CloneNames,
 } from "../../../domain/restore/clone-sql.ts";
 import { planRestore } from "../../../domain/restore/restore-plan.ts";
+import { restoredColumns } from "../../../domain/restore/row-sql.ts";
 import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
 import { fromTable } from "../../../domain/membership-sql.ts";
 import type { TableDescription, TableName } from "../../../domain/schema.ts";
@@ -113,6 +114,7 @@ export async function mapStaged(context: RestoreContext, clone: ClonePlan): Prom
       if (change.by === "path")
         await session.execute(createPaths(staging, table, column), `naming the files of ${table.table}`);
   await session.execute(`CREATE INDEX ON ${staging.paths} (old); ANALYZE ${staging.paths}`, "naming files");
+  await refuseTooLong(context, clone);
   for (const table of plan.tables) {
     const sql = mapStagedRows(staging, table, clone, liveSchema);
     if (sql !== null) await session.execute(sql, `giving new keys to ${table.table}`);
@@ -157,6 +159,19 @@ async function refuseStrangers({ session, staging, plan }: RestoreContext, clone
         lines.push(`${table.table}.${column}: ${count} rows have a value, and the catalogue refuses to copy it`);
     }
   }
+  if (lines.length > 0) throw refused("The organization can't be restored as another one", lines);
+}
+
+async function refuseTooLong({ session, staging, plan }: RestoreContext, clone: ClonePlan): Promise<void> {
+  const lines: string[] = [];
+  for (const table of plan.tables)
+    for (const column of restoredColumns(table)) {
+      const change = clone.changes.get(table.table)?.get(column.name);
+      const sql = change === undefined ? null : countTooLong(staging, table, column, change);
+      const count = sql === null ? 0 : await session.count(sql, `measuring ${table.table}`);
+      if (count > 0)
+        lines.push(`${table.table}.${column.name}: ${count} rows get a value that is longer than ${column.liveType}`);
+    }
   if (lines.length > 0) throw refused("The organization can't be restored as another one", lines);
 }
 
