@@ -54,7 +54,15 @@ export function addRestoreCommands(program: Command, run: Run, targetUrl: string
       "a column that was renamed since, as schema.table.old=new (may be given again)",
       collect,
     )
-    .option("--target-organization <id>", "restore as another organization, which is made new")
+    .option(
+      "--target-organization <id>",
+      "restore as another organization, which is made new: every key is another one",
+    )
+    .addOption(
+      new Option("--left-over-ids <rule>", "with --target-organization: values that still hold an old id")
+        .choices(["stop", "report"])
+        .default("stop"),
+    )
     .option(
       "--target-database-url <url>",
       "restore into another database (or RESTORE_TARGET_DATABASE_URL, which hides the password from other users)",

@@ -1,7 +1,7 @@
 // From the options of `restore` to an order: every option is checked here, before anything is asked of anybody.
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import type { ConflictStrategy, Decision, LiveOnly, RecordSelection } from "../domain/restore-request.ts";
+import type { ConflictStrategy, Decision, LeftOverIds, LiveOnly, RecordSelection } from "../domain/restore-request.ts";
 import { decisions, restoreDefaults, type BackupChoice, type RestoreOrder } from "../domain/restore-run.ts";
 import { usage } from "./output.ts";
 
@@ -18,6 +18,7 @@ export interface RestoreOptions {
   readonly liveOnly: LiveOnly;
   readonly rename?: string[];
   readonly targetOrganization?: string;
+  readonly leftOverIds?: LeftOverIds;
   readonly targetDatabaseUrl?: string;
   readonly dryRun?: boolean;
   readonly rows: string;
@@ -45,6 +46,9 @@ export async function readOrder(options: RestoreOptions): Promise<RestoreRequest
     throw usage("--record names single records; leave out --table and --datasets.");
   if (options.mergeBase !== undefined && options.conflict !== "merge")
     throw usage("--merge-base needs --conflict merge.");
+  const isCopy = options.targetOrganization !== undefined && options.targetOrganization !== options.organization;
+  if (isCopy && (records.length > 0 || options.mergeBase !== undefined))
+    throw usage("--target-organization copies whole tables; leave out --record, --records and --merge-base.");
   const hours = Number(options.deadline);
   if (!(hours > 0 && hours <= maxDeadlineHours))
     throw usage(`--deadline is a number of hours, at most ${maxDeadlineHours}.`);
@@ -71,6 +75,7 @@ export async function readOrder(options: RestoreOptions): Promise<RestoreRequest
       defaultDecision: readDefault(options.defaultDecision),
       waitMs: Math.round(hours * 3_600_000),
       preRestoreBackup: options.backupFirst,
+      leftOverIds: options.leftOverIds ?? "stop",
       requestedBy: "cli",
     },
   };

@@ -265,10 +265,10 @@ test("at a time between two backups the one before is taken; before the first, n
   });
 });
 
-test.each([
-  ["single records that were ordered are not kept", { records: 1 }],
-  ["an organization as another one", { targetOrganizationId: randomUUID() }],
-])("what can't be restored (%s) is refused before anything is touched", async (what, asked) => {
-  await expect(restore(asked)).rejects.toMatchObject({ code: "UsageInvalid", message: expect.stringContaining(what) });
+test("single records whose keys are not kept are refused before anything is touched", async () => {
+  await expect(restore({ records: 1 })).rejects.toMatchObject({
+    code: "UsageInvalid",
+    message: expect.stringContaining("single records that were ordered are not kept"),
+  });
   await expectNothingLeft();
 });

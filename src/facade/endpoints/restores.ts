@@ -1,5 +1,6 @@
-// Restores: ordered here, carried out by their workflow. The organization is restored into itself: a clone, or another
-// database, is for the command line, because neither is the caller's own.
+// Restores: ordered here, carried out by their workflow. An organization's own roles restore it into itself; as another
+// organization it is restored by a platform admin only, and into another database from the command line, because neither
+// is the organization's own.
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { askTemporal } from "../../client/ask-temporal.ts";
@@ -55,6 +56,13 @@ const bodySchema = z
       .meta({ description: "Single records with their dependants; keys in primary key order, as text" }),
     strategy: z.enum(strategies).default("overwrite"),
     liveOnly: z.enum(["keep", "mirror"]).default("keep"),
+    targetOrganizationId: organizationId
+      .optional()
+      .meta({ description: "Restore it as another organization, which is made new; for platform admins" }),
+    leftOverIds: z
+      .enum(["stop", "report"])
+      .default("stop")
+      .meta({ description: "As another organization: values that still hold an old id stop it, or are reported" }),
     dryRun: z.boolean().default(true).meta({ description: "Only compare; a restore must be asked for with false" }),
     approval: z.enum(["given", "ask"]).default("ask"),
     defaultDecision: decision.nullable().default(null),
@@ -136,17 +144,25 @@ export const startRestore = defineEndpoint({
   limit: "restore",
   isSpared: ({ dryRun }) => dryRun,
   success: { status: 202, description: "It is under way", schema: restoreSchema, location: true },
+  refusals: ["OrganizationNotFound"],
   async handle(call) {
     const { backup, dataSets, tables, records, strategy, liveOnly, dryRun, approval, defaultDecision } = call.body;
     assertDataSets(call, dataSets);
     if (records !== null && (tables !== null || dataSets !== null))
       throw new BackupError("UsageInvalid", "`records` names single records; leave out `tables` and `dataSets`.");
     const organization = call.organizationId as string;
+    const target = call.body.targetOrganizationId ?? organization;
+    // Whether it is there or not: another organization is not the caller's to make.
+    if (target !== organization && call.principal.role !== "platform")
+      throw new BackupError("OrganizationNotFound", "There is no such organization.");
+    if (target !== organization && records !== null)
+      throw new BackupError("UsageInvalid", "Single records can't be restored as another organization.");
     const order = {
       ...restoreDefaults,
       restoreId: randomUUID(),
       organizationId: organization,
-      targetOrganizationId: organization,
+      targetOrganizationId: target,
+      leftOverIds: call.body.leftOverIds,
       choice: choiceOf(backup),
       dataSets,
       tables,
