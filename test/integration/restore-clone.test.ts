@@ -54,7 +54,7 @@ async function readMap(input: RestorePlanInput): Promise<Map<string, string>> {
 /** The rows that the copy must have, by the map. */
 async function expectedRows(map: ReadonlyMap<string, string>): Promise<Record<string, string[]>> {
   const mapped = (old: string): string => map.get(old) ?? `not mapped: ${old}`;
-  const expect = (table: string, text: string): string => {
+  const mapRow = (table: string, text: string): string => {
     const row = text.replaceAll(uuids, mapped);
     if (table === "public.organizations") return row.replace(/,(org-[^,]+)/, (_, slug: string) => `,${mapped(slug)}`);
     if (!/^public\.(dietary_needs|payments)$/.test(table)) return row;
@@ -62,7 +62,7 @@ async function expectedRows(map: ReadonlyMap<string, string>): Promise<Record<st
   };
   const rows = await fixture.rows(organization);
   return sorted(
-    Object.fromEntries(Object.entries(rows).map(([table, texts]) => [table, texts.map((text) => expect(table, text))])),
+    Object.fromEntries(Object.entries(rows).map(([table, texts]) => [table, texts.map((text) => mapRow(table, text))])),
   );
 }
 const sorted = (rows: Record<string, string[]>) =>

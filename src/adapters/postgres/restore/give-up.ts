@@ -1,5 +1,6 @@
 // The end of a restore whose run nobody follows any more: what it staged goes, and an apply that still comes finds the mark.
 import type { GivenUp } from "../../../ports/restore-target.ts";
+import { forgetClone } from "./clone.ts";
 import { ensureKeptSchema, stagingOf } from "./restore-context.ts";
 import { RestoreSession } from "./restore-session.ts";
 
@@ -20,6 +21,7 @@ export async function giveUpRestore(url: string, restoreId: string, { mark }: { 
       );
     }
     await session.execute(`DROP SCHEMA IF EXISTS ${stagingOf(restoreId).schema} CASCADE`, doing);
+    await forgetClone(session, restoreId);
     if (!mark) return "never applied";
     await session.execute("DELETE FROM wedsync_restore.conflicts WHERE restore_id = $1", doing, [restoreId]);
     const status = await session.value("SELECT status FROM wedsync_restore.restores WHERE restore_id = $1", doing, [
