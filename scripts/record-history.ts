@@ -1,5 +1,5 @@
-// Records histories for test/replay: `node scripts/record-history.ts`. Run it when a change of a workflow is meant to leave
-// running ones behind; until then the kept histories must replay as they are.
+// Records histories for test/replay: `node scripts/record-history.ts [backups|restores]`. Run it when a change of a workflow
+// is meant to leave running ones behind; until then the kept histories must replay as they are.
 import { mkdir, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { fileURLToPath } from "node:url";
@@ -13,42 +13,48 @@ import { createBackupRig, type BackupRig } from "../test/support/backup-rig.ts";
 import startServers from "../test/support/global-setup.ts";
 import stopServers from "../test/support/global-teardown.ts";
 import { waitUntil } from "../test/support/wait-until.ts";
+import { recordRestores } from "./record-restores.ts";
 
 const folder = fileURLToPath(new URL("../test/replay/histories/", import.meta.url));
 const root = fileURLToPath(new URL("../", import.meta.url));
 
 await startServers();
 const rig: BackupRig = await createBackupRig({
-  size: { organizations: 5, guestsPerWedding: 6, messagesPerWedding: 4 },
+  size: { organizations: 7, guestsPerWedding: 6, messagesPerWedding: 4 },
 });
 try {
-  await recordAll();
-} finally {
-  await rig.close();
-  await stopServers();
-}
-
-async function recordAll(): Promise<void> {
-  const [finished, failed, cancelled, restarted, scheduled] = rig.organizationIds as [
-    string,
-    string,
-    string,
-    string,
-    string,
-  ];
+  const [, , only] = process.argv;
+  const [finished, failed, cancelled, restarted, scheduled, restored = "", failing = ""] = rig.organizationIds;
   const reached: ActivityPoint[] = [];
   await rig.startWorker({
     activityInterceptors: [
       activityPoints({
-        pauses: [{ organizationId: cancelled, activity: "uploadBatch", when: "before" }],
+        pauses: [{ organizationId: cancelled ?? "", activity: "uploadBatch", when: "before" }],
         failures: [
-          { organizationId: failed, activity: "sealBackup", when: "before", code: "StorageAccessDenied" },
-          { organizationId: restarted, activity: "holdSnapshot", when: "before", code: "SnapshotLost", once: true },
+          { organizationId: failed ?? "", activity: "sealBackup", when: "before", code: "StorageAccessDenied" },
+          {
+            organizationId: restarted ?? "",
+            activity: "holdSnapshot",
+            when: "before",
+            code: "SnapshotLost",
+            once: true,
+          },
+          { organizationId: failing, activity: "checkRestored", when: "before", code: "RestoreInvalid" },
         ],
         onReached: (point) => reached.push(point),
       }),
     ],
   });
+  if (only !== "restores")
+    await recordBackups([finished, failed, cancelled, restarted, scheduled] as string[], reached);
+  if (only !== "backups") await recordRestores(rig, keep, { organizationId: restored, failing });
+} finally {
+  await rig.close();
+  await stopServers();
+}
+
+async function recordBackups(organizationIds: readonly string[], reached: readonly ActivityPoint[]): Promise<void> {
+  const [finished = "", failed = "", cancelled = "", restarted = "", scheduled = ""] = organizationIds;
   await keep("backup-finished", `backup/${finished}`, (await rig.backUp(finished)).backupId);
   await keep("backup-restarted", `backup/${restarted}`, (await rig.backUp(restarted)).backupId);
 
@@ -87,7 +93,7 @@ async function runPolicy(organizationId: string): Promise<[workflowId: string, r
   return run as unknown as [string, string];
 }
 
-async function keep(name: string, workflowId: string, runId: string): Promise<void> {
+async function keep(name: string, workflowId: string, runId?: string): Promise<void> {
   const history = await rig.client.workflow.getHandle(workflowId, runId).fetchHistory();
   // The SDK's own historyToJSON fails (1.24: "type must be a Type"). Long numbers, enums and bytes as text come back whole.
   const plain = proto.temporal.api.history.v1.History.toObject(history as never, {

@@ -32,7 +32,7 @@ async function replay(kept: readonly KeptHistory[]): Promise<{ workflowId: strin
   return seen;
 }
 
-test("every way that a backup and a policy's run can end is kept", () => {
+test("every way that a run can end is kept", () => {
   expect(names).toEqual(
     expect.arrayContaining([
       "backup-cancelled.json",
@@ -41,6 +41,17 @@ test("every way that a backup and a policy's run can end is kept", () => {
       "backup-restarted.json",
       "policy-run.json",
       "policy-skipped.json",
+      "restore-applied.json",
+      "restore-cancelled.json",
+      "restore-decided-by-default.json",
+      "restore-dry-run.json",
+      "restore-not-approved.json",
+      "restore-prompt.json",
+      "restore-rolled-back.json",
+      "rollback-done.json",
+      "rollback-refused.json",
+      "verify-policy.json",
+      "verify-restore.json",
     ]),
   );
 });
