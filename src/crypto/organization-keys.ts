@@ -24,11 +24,17 @@ export function deriveOrganizationKeys(organizationKey: Buffer): OrganizationKey
   };
 }
 
-export function deriveRootUses(rootKey: Buffer): { wrappingKey: Buffer; checkKey: Buffer; rootKeyId: string } {
+export function deriveRootUses(rootKey: Buffer): {
+  wrappingKey: Buffer;
+  checkKey: Buffer;
+  erasureKey: Buffer;
+  rootKeyId: string;
+} {
   const derive = (label: string, bytes = 32): Buffer => hkdf(rootKey, noSalt, `wedsync-backup v1 ${label}`, bytes);
   return {
     wrappingKey: derive("wrapping"),
     checkKey: derive("root check"),
+    erasureKey: derive("erasure"),
     rootKeyId: derive("root key id", 8).toString("hex"),
   };
 }

@@ -7,6 +7,24 @@ export interface StoredObject {
   readonly modifiedAt: Date;
 }
 
+/** One thing that the store still holds, whether or not a listing shows it. */
+export interface StoredVersion {
+  readonly key: string;
+  readonly sizeBytes: number;
+  /** version: an object's bytes, present or older; marker: that it was deleted; upload: parts of a write that never ended. */
+  readonly kind: "version" | "marker" | "upload";
+  /** The store's own name of it; null where a store keeps one version only. */
+  readonly versionId: string | null;
+}
+
+/** A lock that the store itself keeps on a version: nobody can remove it before its end. */
+export interface ObjectLock {
+  readonly key: string;
+  readonly kind: "retention" | "legal hold";
+  /** ISO 8601 UTC; null for a legal hold, which ends when somebody lifts it. */
+  readonly until: string | null;
+}
+
 export interface ByteRange {
   readonly offset: number;
   readonly length: number;
@@ -38,8 +56,20 @@ export interface ObjectStore {
   /** All objects whose key starts with prefix, in key order, whatever their number. */
   list(prefix: string): AsyncIterable<StoredObject>;
 
-  /** Deleting what is not there succeeds. */
+  /** Deleting what is not there succeeds. A store that keeps older versions goes on keeping them. */
   delete(keys: readonly string[]): Promise<void>;
+
+  /**
+   * Everything under the prefix that the store holds, in no order: also older versions, marks of deletions, and parts of
+   * writes that never ended. For erasure.
+   */
+  listVersions(prefix: string): AsyncIterable<StoredVersion>;
+
+  /** Removes these for good, or gives those back that the store would not let go. What is not there counts as removed. */
+  destroy(versions: readonly StoredVersion[]): Promise<readonly StoredVersion[]>;
+
+  /** Locks that hold now on anything under the prefix. */
+  listLocks(prefix: string): AsyncIterable<ObjectLock>;
 
   close(): Promise<void>;
 }

@@ -5,6 +5,8 @@ import { limits } from "./limits.ts";
 export const repositoryKey = "repository";
 export const rootsPrefix = "roots/";
 export const organizationsPrefix = "organizations/";
+/** Of organizations that were erased. */
+export const erasedPrefix = "erased/";
 
 export const rootKey = (rootKeyId: string): string => `${rootsPrefix}${rootKeyId}`;
 

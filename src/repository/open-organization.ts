@@ -7,11 +7,13 @@ import { BackupError } from "../domain/errors.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import { holdsData } from "./rotate-root-key.ts";
 import { listRootKeyIds, type RootKey } from "./roots.ts";
+import { assertNotErased } from "./tombstone.ts";
 import { listWrappings, readWrappedKey, writeWrappedKey, type KeyPlace } from "./wrapped-keys.ts";
 
-/** @throws BackupNotFound, EncryptionKeyWrong, ObjectMissing, ObjectForeign, ObjectCorrupt */
+/** @throws OrganizationErased, BackupNotFound, EncryptionKeyWrong, ObjectMissing, ObjectForeign, ObjectCorrupt */
 export async function openToRead(store: ObjectStore, place: KeyPlace, root: RootKey): Promise<Buffer> {
-  const key = await readWrappedKey(store, place, root);
+  // Also where a key is there: a copy of it may have been put back.
+  const [key] = await Promise.all([readWrappedKey(store, place, root), assertNotErased(store, place, root)]);
   if (key !== null) return key;
   await refuseLostKey(store, place, root);
   throw new BackupError(
@@ -23,12 +25,15 @@ export async function openToRead(store: ObjectStore, place: KeyPlace, root: Root
 
 /** @throws KeyRotationUnfinished, and what openToRead throws. */
 export async function openToWrite(store: ObjectStore, place: KeyPlace, root: RootKey): Promise<Buffer> {
-  let key = await readWrappedKey(store, place, root);
+  const [present] = await Promise.all([readWrappedKey(store, place, root), assertNotErased(store, place, root)]);
+  let key = present;
   if (key === null) {
     await refuseLostKey(store, place, root);
     await writeWrappedKey(store, place, root, randomBytes(32));
     // Read back: another process may have been first, and then its key counts.
     key = await readWrappedKey(store, place, root);
+    // Again, now that the key is there: an erasure writes its tombstone before it looks for keys (tombstone.ts).
+    await assertNotErased(store, place, root);
     if (key === null) throw new BackupError("ObjectMissing", "A key that was just written can't be found.");
   }
   // After the key is there: a rotation writes its root before it lists the organizations. So whoever sees one root here

@@ -10,6 +10,7 @@ import { limits, readBounded } from "./limits.ts";
 import { decodeOrganization, organizationsPrefix, repositoryKey, rootsPrefix } from "./names.ts";
 import { openToRead, openToWrite } from "./open-organization.ts";
 import { createIfAbsent, decodeRecord, encodeRecord } from "./records.ts";
+import { openErasure, type OrganizationErasure } from "./erasure.ts";
 import { findRoot, writeRoot } from "./roots.ts";
 import { rotateRootKey } from "./rotate-root-key.ts";
 import { createVault, type OrganizationVault } from "./vault.ts";
@@ -28,9 +29,12 @@ export interface Repository {
   listOrganizations(): Promise<string[]>;
   /**
    * `create`: the caller will write, and an organization without a backup gets its key.
-   * @throws BackupNotFound when the organization has no backup and `create` is not set; KeyRotationUnfinished when it is.
+   * @throws BackupNotFound when the organization has no backup and `create` is not set; KeyRotationUnfinished when it is;
+   *   OrganizationErased.
    */
   openVault(organizationId: string, options?: { create?: boolean }): Promise<OrganizationVault>;
+  /** What an erasure of the organization does to the store. */
+  erasure(organizationId: string): OrganizationErasure;
   /** Wraps every organization's key by a new root key; no backup is rewritten. The old root key opens nothing afterwards. */
   rotateRootKey(newKeyText: string): Promise<{ organizations: number }>;
 }
@@ -78,6 +82,7 @@ export async function openRepository(store: ObjectStore, keyText: string): Promi
       const keys = deriveOrganizationKeys(organizationKey);
       return createVault({ store, repositoryId, repositoryRecord: bytes, organizationId, keys });
     },
+    erasure: (organizationId) => openErasure(store, { repositoryId, organizationId }, root),
     async rotateRootKey(newKeyText) {
       const next = await writeRoot(store, bytes, parseKeyText(newKeyText));
       const organizations = await listOrganizations(store);

@@ -18,6 +18,8 @@ export interface RootKey {
   readonly rootKeyId: string;
   readonly wrappingKey: Buffer;
   readonly checkKey: Buffer;
+  /** Proves tombstones and certificates of erasures. */
+  readonly erasureKey: Buffer;
   /** SHA-256 of the descriptor's stored bytes, hex. */
   readonly recordHash: string;
 }

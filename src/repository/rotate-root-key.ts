@@ -7,6 +7,7 @@ import type { ObjectStore } from "../ports/object-store.ts";
 import { BackupError } from "../domain/errors.ts";
 import { manifestsPrefix, packsPrefix, rootKey, wrappedKeyKey } from "./names.ts";
 import { listRootKeyIds, type RootKey } from "./roots.ts";
+import { carryTombstones, dropTombstones, isMarkedErased } from "./tombstone.ts";
 import { readWrappedKey, writeWrappedKey, type KeyPlace } from "./wrapped-keys.ts";
 
 /** `from` = `to` ends a rotation that was begun towards some other key: that key's leftovers go. */
@@ -18,6 +19,7 @@ export async function rotateRootKey(
   to: RootKey,
 ): Promise<void> {
   for (const organizationId of organizations) await wrapAgain(store, { repositoryId, organizationId }, from, to);
+  await carryTombstones(store, repositoryId, from, to);
   const retired =
     from.rootKeyId === to.rootKeyId
       ? (await listRootKeyIds(store)).filter((rootKeyId) => rootKeyId !== to.rootKeyId)
@@ -25,6 +27,7 @@ export async function rotateRootKey(
   for (const rootKeyId of retired) {
     // The descriptor last: as long as it is there, the old key can run this again.
     await store.delete(organizations.map((organizationId) => wrappedKeyKey(organizationId, rootKeyId)));
+    await dropTombstones(store, rootKeyId, to);
     await store.delete([rootKey(rootKeyId)]);
   }
 }
@@ -32,6 +35,11 @@ export async function rotateRootKey(
 async function wrapAgain(store: ObjectStore, place: KeyPlace, from: RootKey, to: RootKey): Promise<void> {
   const before = await readWrappedKey(store, place, from);
   if (before !== null && from.rootKeyId !== to.rootKeyId) await writeWrappedKey(store, place, to, before);
+  if (await isMarkedErased(store, place)) {
+    // Erased since `before` was read: the key must not come back by this wrapping.
+    await store.delete([wrappedKeyKey(place.organizationId, to.rootKeyId)]);
+    return;
+  }
   const after = await readWrappedKey(store, place, to);
   if (after === null && !(await holdsData(store, place.organizationId))) return; // a key that never sealed anything
   if (after === null)

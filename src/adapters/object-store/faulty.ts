@@ -3,7 +3,7 @@
 import { BackupError, type ErrorCode } from "../../domain/errors.ts";
 import type { ObjectStore } from "../../ports/object-store.ts";
 
-export type StoreMethod = "create" | "read" | "stat" | "list" | "delete";
+export type StoreMethod = "create" | "read" | "stat" | "list" | "delete" | "listVersions" | "destroy" | "listLocks";
 
 export interface Fault {
   /** Counts from 1 over all calls of all methods. */
@@ -44,6 +44,13 @@ export function withFaults(store: ObjectStore, faults: Fault[] = []): FaultyStor
       yield* await guarded("list", async () => store.list(prefix));
     },
     delete: (keys) => guarded("delete", () => store.delete(keys)),
+    async *listVersions(prefix) {
+      yield* await guarded("listVersions", async () => store.listVersions(prefix));
+    },
+    destroy: (versions) => guarded("destroy", () => store.destroy(versions)),
+    async *listLocks(prefix) {
+      yield* await guarded("listLocks", async () => store.listLocks(prefix));
+    },
     close: () => store.close(),
   };
   return faulty;

@@ -11,6 +11,7 @@ import { checkKey, checkPrefix, checkRange } from "./check-key.ts";
 import { draftPath } from "./filesystem-drafts.ts";
 import { FolderMaker, flushFolder } from "./filesystem-folders.ts";
 import { walkFiles } from "./filesystem-walk.ts";
+import { singleVersions } from "./single-versions.ts";
 import { storageError, type StoreAction } from "./storage-error.ts";
 
 const codes: Record<string, ErrorCode> = {
@@ -58,7 +59,7 @@ export function createFilesystemStore({ rootDir }: { rootDir: string }): ObjectS
   };
   const isMissing = (error: unknown): boolean => missing.has((error as NodeJS.ErrnoException).code ?? "");
 
-  return {
+  const store: Omit<ObjectStore, "listVersions" | "destroy" | "listLocks"> = {
     description,
     async create(key, body, { signal } = {}) {
       const path = pathOf(key);
@@ -120,6 +121,7 @@ export function createFilesystemStore({ rootDir }: { rootDir: string }): ObjectS
     },
     async close() {},
   };
+  return { ...store, ...singleVersions(store) };
 }
 
 async function writeDurably(path: string, body: Uint8Array, signal: AbortSignal | undefined): Promise<void> {

@@ -2,6 +2,7 @@
 import { BackupError } from "../../domain/errors.ts";
 import type { ObjectStore } from "../../ports/object-store.ts";
 import { checkKey, checkPrefix, checkRange } from "./check-key.ts";
+import { singleVersions } from "./single-versions.ts";
 
 export interface MemoryStore extends ObjectStore {
   /** The stored bytes themselves, for tests that damage them. */
@@ -11,7 +12,7 @@ export interface MemoryStore extends ObjectStore {
 export function createMemoryStore(): MemoryStore {
   const objects = new Map<string, Buffer>();
   const modifiedAt = new Date();
-  return {
+  const store: Omit<MemoryStore, "listVersions" | "destroy" | "listLocks"> = {
     description: "memory",
     objects,
     async create(key, body, { signal } = {}) {
@@ -46,4 +47,5 @@ export function createMemoryStore(): MemoryStore {
     },
     async close() {},
   };
+  return { ...store, ...singleVersions(store) };
 }

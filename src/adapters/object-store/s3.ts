@@ -6,6 +6,7 @@ import { checkKey, checkPrefix, checkRange } from "./check-key.ts";
 import { openS3, type S3Access } from "./s3-client.ts";
 import { isNameless, mapS3Error, wasTriedAgain } from "./s3-errors.ts";
 import { createInParts, type MultipartTarget } from "./s3-multipart.ts";
+import { destroyVersions, listLocks, listVersions } from "./s3-versions.ts";
 import type { StoreAction } from "./storage-error.ts";
 
 export interface S3StoreOptions extends S3Access {
@@ -146,6 +147,29 @@ export async function createS3Store(options: S3StoreOptions): Promise<ObjectStor
         } catch (error) {
           throw failed(error, "deleting", refused);
         }
+      }
+    },
+    async *listVersions(prefix) {
+      checkPrefix(prefix);
+      try {
+        yield* listVersions(multipart, prefix);
+      } catch (error) {
+        throw failed(error, "listing", prefix);
+      }
+    },
+    async destroy(versions) {
+      try {
+        return await destroyVersions(multipart, versions);
+      } catch (error) {
+        throw failed(error, "deleting", versions[0]?.key ?? "");
+      }
+    },
+    async *listLocks(prefix) {
+      checkPrefix(prefix);
+      try {
+        yield* listLocks(multipart, prefix);
+      } catch (error) {
+        throw failed(error, "listing", prefix);
       }
     },
     async close() {
