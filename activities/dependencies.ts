@@ -1,6 +1,7 @@
 // What the activities are given. The worker's main makes it; tests make it with faults.
 import type { Catalogue, Rule } from "../src/domain/catalogue.ts";
 import type { RuleFinding } from "../src/domain/restore-run.ts";
+import type { ErasureLedger } from "../src/ports/erasure-ledger.ts";
 import type { MediaSource } from "../src/ports/media-source.ts";
 import type { MediaTarget } from "../src/ports/media-target.ts";
 import type { RestoreLedger } from "../src/ports/restore-ledger.ts";
@@ -42,6 +43,13 @@ export interface ActivityDependencies {
   readonly repository: Repository;
   readonly ledger: JobLedger;
   readonly restores: RestoreLedger;
+  readonly erasures: ErasureLedger;
+  /** Schedules of the organization's policies, and backups that wait for their time. */
+  readonly endSchedules: (input: {
+    readonly organizationId: string;
+    readonly policyIds: readonly string[];
+    readonly triggerWorkflowIds: readonly string[];
+  }) => Promise<void>;
   /** Null = the source database; else the one whose URL was sealed into the restore's row. */
   readonly openRestoreTarget: (targetSealed: string | null) => Promise<RestoreTarget>;
   readonly openRuleChecker: (targetSealed: string | null) => Promise<RuleChecker>;

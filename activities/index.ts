@@ -5,6 +5,8 @@ import { atTheEdge } from "./edge.ts";
 import { collectBatch } from "./collect.ts";
 import { compressBatch } from "./compress.ts";
 import { encryptBatch } from "./encrypt.ts";
+import type { EraseActivities, EraseControlActivities } from "./erase-contract.ts";
+import { createEraseActivities } from "./erase.ts";
 import { createSnapshotActivities } from "./hold-snapshot.ts";
 import { findSealedBackup, rollBackUploads } from "./rollback.ts";
 import { sealBackup } from "./seal.ts";
@@ -27,8 +29,12 @@ import { proveStoredBackup, verifyBackup } from "./verify.ts";
 import type { VerifyActivities, VerifyControlActivities } from "./verify-contract.ts";
 
 export function createControlActivities(dependencies: ActivityDependencies) {
-  const { ledger, restores, repository, log } = dependencies;
-  const activities: ControlActivities & QueuedActivities & RestoreControlActivities & VerifyControlActivities = {
+  const { ledger, restores, erasures, repository, log } = dependencies;
+  const activities: ControlActivities &
+    QueuedActivities &
+    RestoreControlActivities &
+    VerifyControlActivities &
+    EraseControlActivities = {
     authorizeBackup: ({ key: { backupId: id, organizationId }, request, workflowId }) =>
       takePastEnded(dependencies, { id, organizationId }, () =>
         ledger.openJob({ jobId: id, organizationId, workflowId, request }),
@@ -49,13 +55,21 @@ export function createControlActivities(dependencies: ActivityDependencies) {
     parkRestore: (input) => restores.parkRestore(input),
     reportRestore: (input) => restores.completeRestore(input),
     reportRollback: (input) => restores.completeRollback(input),
+    openErasure: (order) => erasures.openErasure(order),
+    async orderErasure(step) {
+      // Again, right before nothing can be taken back: a hold may have come since it was looked for.
+      await erasures.assertNoHold(step.organizationId);
+      await erasures.orderErasure(step);
+    },
+    releaseErasure: (order) => erasures.releaseLease(order),
+    closeErasure: ({ code, message, ...order }) => erasures.closeErasure(order, { code, message }),
   };
   return atTheEdge({ ...activities }, log);
 }
 
 export function createRestoreActivities(dependencies: ActivityDependencies) {
   const { repository, restores, log } = dependencies;
-  const activities: RestoreActivities & VerifyActivities = {
+  const activities: RestoreActivities & VerifyActivities & EraseActivities = {
     chooseBackup: (input) => chooseBackup(repository, input),
     stageRestore: (step) => stageRestore(dependencies, step),
     compareRestore: (step) => compareRestore(dependencies, step),
@@ -70,6 +84,7 @@ export function createRestoreActivities(dependencies: ActivityDependencies) {
     failRestore: (input) => restores.failRestore(input),
     releaseRestore: (input) => restores.releaseLease(input),
     proveBackup: (input) => proveStoredBackup(dependencies, input),
+    ...createEraseActivities(dependencies),
   };
   return atTheEdge({ ...activities }, log);
 }

@@ -1,5 +1,6 @@
 // Every workflow of this product, for the bundler.
 export { backupOrganization } from "./backup-organization.ts";
+export { eraseOrganization } from "./erase-organization.ts";
 export { restoreOrganization } from "./restore-organization.ts";
 export { rollbackRestore } from "./rollback-restore.ts";
 export { runVerificationPolicy, verifyBackup } from "./verify-backup.ts";

@@ -9,10 +9,12 @@ import { createRestoreTarget } from "../adapters/postgres/restore/restore-target
 import { openRuleChecker } from "../adapters/postgres/rule-checker.ts";
 import { connectClient, type ConnectedClient, type TemporalAddress } from "../client/connect.ts";
 import { ensureSearchAttributes } from "../client/search-attributes.ts";
+import { endSchedules, type SchedulesToEnd } from "../client/start-erasure.ts";
 import type { Config } from "../config/config.ts";
 import { findEncryptionKey } from "../config/encryption-key.ts";
 import { loadCatalogue } from "../config/load-catalogue.ts";
 import { openControlDatabase, type ControlDatabase } from "../control/control-database.ts";
+import { createErasureLedger } from "../control/erasure-ledger.ts";
 import { createJobLedger } from "../control/job-ledger.ts";
 import { migrateControlTables } from "../control/migrate.ts";
 import { createRestoreLedger } from "../control/restore-ledger.ts";
@@ -184,7 +186,7 @@ export class Session {
 
   private async openWorker(): Promise<RunningWorker> {
     const { startWorker } = await import("../worker/run-worker.ts"); // the SDK's core takes half a second to load
-    await this.client();
+    const client = await this.client();
     const [source, catalogue, media, mediaTarget, repository, control, workflowBundle] = await Promise.all([
       this.source(),
       this.catalogue(),
@@ -205,6 +207,8 @@ export class Session {
       repository,
       ledger: createJobLedger(control),
       restores: createRestoreLedger(control),
+      erasures: createErasureLedger(control),
+      endSchedules: (input: SchedulesToEnd) => endSchedules(client, input),
       openRestoreTarget: (targetSealed: string | null) => this.openRestoreTarget(targetSealed),
       openRuleChecker: async (targetSealed: string | null) => openRuleChecker(await this.targetUrl(targetSealed)),
       testRestore: (input: RestoreTestInput) => testRestore(this.scratchUrl, input),

@@ -30,6 +30,14 @@ export function mapControlError(error: unknown): BackupError {
       { cause: error },
     );
   }
+  // Raised by backup.refuse_erased() (migrations/0030_erasures.sql).
+  if (code === "WE410")
+    return new BackupError(
+      "OrganizationErased",
+      "The organization's backups were erased; nothing can be begun for it again.",
+      {},
+      { cause: error },
+    );
   if (code === "42P01" || code === "3F000") {
     return new BackupError(
       "MigrationFailed",

@@ -80,7 +80,10 @@ export interface ErasureCertificate {
 
 /** What every erasure leaves, by design; stands in the certificate. */
 export const alwaysRemaining: readonly Remaining[] = [
-  { what: "the audit log of the organization", why: "evidence; ids, counts and moments of what was done, hash-chained" },
+  {
+    what: "the audit log of the organization",
+    why: "evidence; ids, counts and moments of what was done, hash-chained",
+  },
   { what: "the erasure's own record, and a tombstone in the store", why: "so that the organization stays erased" },
   {
     what: "workflow history in Temporal until its retention ends",

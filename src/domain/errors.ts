@@ -107,7 +107,12 @@ export const errorTable = {
     1,
     "A legal hold keeps all of the organization's backups; nothing of them is removed until it is lifted.",
   ),
-  OrganizationErased: kind(false, 410, 1, "The organization's backups were erased, for good; nothing brings them back."),
+  OrganizationErased: kind(
+    false,
+    410,
+    1,
+    "The organization's backups were erased, for good; nothing brings them back.",
+  ),
   ErasureUnconfirmed: kind(false, 400, 2, "What was typed to confirm an erasure is not the organization's id or name."),
   ErasureNotFound: kind(false, 404, 1, "No erasure of this organization was ordered."),
   ObjectLocked: kind(false, 409, 1, "The store's object lock or legal hold keeps what should be removed; it is named."),

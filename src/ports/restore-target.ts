@@ -168,5 +168,7 @@ export interface RestoreTarget {
   giveUp(restoreId: string, options: { readonly mark: boolean }): Promise<GivenUp>;
   /** Restores that have staging in this database. */
   listStaged(): Promise<readonly string[]>;
+  /** For an erasure: deletes everything that restores of the organization have kept here; they can't be rolled back then. */
+  forget(organizationId: string, restoreIds: readonly string[]): Promise<{ readonly undoRows: number }>;
   close(): Promise<void>;
 }

@@ -28,6 +28,7 @@ export interface OrganizationErasure {
   listLocks(most: number): Promise<readonly ObjectLock[]>;
   /** Names of the wrapped keys, older versions included. */
   listKeyIds(): Promise<readonly string[]>;
+  countKeys(): Promise<StoredAmounts>;
   /** @throws StorageAccessDenied when the store keeps one. */
   destroyKeys(): Promise<void>;
   count(): Promise<StoredAmounts>;
@@ -39,6 +40,8 @@ export interface OrganizationErasure {
 }
 
 const pageVersions = 1_000;
+/** Of those that the store keeps: a certificate is for people. */
+const namedObjects = 100;
 
 export function openErasure(store: ObjectStore, place: KeyPlace, root: RootKey): OrganizationErasure {
   const { repositoryId, organizationId } = place;
@@ -49,6 +52,13 @@ export function openErasure(store: ObjectStore, place: KeyPlace, root: RootKey):
     const hash = createHash("sha256").update(text).digest("hex");
     const content = JSON.stringify(["wedsync-backup v1", "erasure certificate", repositoryId, hash]);
     return { rootKeyId: root.rootKeyId, mac: hmac(root.erasureKey, Buffer.from(content)).toString("hex") };
+  };
+
+  const countUnder = async (under: string): Promise<StoredAmounts> => {
+    let amounts = noAmounts;
+    for await (const version of store.listVersions(under))
+      amounts = addAmounts(amounts, amountOf(version, organizationId));
+    return amounts;
   };
 
   return {
@@ -79,19 +89,27 @@ export function openErasure(store: ObjectStore, place: KeyPlace, root: RootKey):
         if (kept.length > 0) throw undeletable(kept.map(({ key }) => key));
       }
     },
-    async count() {
-      let amounts = noAmounts;
-      for await (const version of store.listVersions(prefix))
-        amounts = addAmounts(amounts, amountOf(version, organizationId));
-      return amounts;
-    },
+    countKeys: () => countUnder(keysPrefix),
+    count: () => countUnder(prefix),
     async deleteAll(onPage) {
       const kept = new Map<string, StoredVersion>();
-      for (;;) {
-        const page = await collect(store.listVersions(prefix), pageVersions, (each) => !kept.has(nameOf(each)));
-        if (page.length === 0) break;
+      const remove = async (page: readonly StoredVersion[]): Promise<void> => {
         await onPage(page.map((each) => amountOf(each, organizationId)).reduce(addAmounts));
         for (const each of await store.destroy(page)) kept.set(nameOf(each), each);
+      };
+      // Ends with a listing that finds nothing more: that is the proof.
+      for (let found = true; found;) {
+        found = false;
+        let page: StoredVersion[] = [];
+        for await (const version of store.listVersions(prefix)) {
+          if (kept.has(nameOf(version))) continue;
+          found = true;
+          page.push(version);
+          if (page.length < pageVersions) continue;
+          await remove(page);
+          page = [];
+        }
+        if (page.length > 0) await remove(page);
       }
       return kept.size === 0 ? [] : await explain(store, prefix, [...kept.values()]);
     },
@@ -105,14 +123,10 @@ export function openErasure(store: ObjectStore, place: KeyPlace, root: RootKey):
   };
 }
 
-async function collect(
-  versions: AsyncIterable<StoredVersion>,
-  most: number,
-  isWanted: (version: StoredVersion) => boolean = () => true,
-): Promise<StoredVersion[]> {
+async function collect(versions: AsyncIterable<StoredVersion>, most: number): Promise<StoredVersion[]> {
   const page: StoredVersion[] = [];
   for await (const version of versions) {
-    if (isWanted(version)) page.push(version);
+    page.push(version);
     if (page.length >= most) break;
   }
   return page;
@@ -138,10 +152,12 @@ async function explain(store: ObjectStore, prefix: string, kept: readonly Stored
   for await (const lock of store.listLocks(prefix)) locks.set(lock.key, lock);
   const unexplained = kept.filter(({ key }) => !locks.has(key));
   if (unexplained.length > 0) throw undeletable(unexplained.map(({ key }) => key));
-  return kept.map(({ key, sizeBytes }) => {
+  const named = kept.slice(0, namedObjects).map(({ key, sizeBytes }) => {
     const lock = locks.get(key) as ObjectLock;
     return { what: `${key} (${sizeBytes} bytes, unreadable)`, why: describeLock(lock) };
   });
+  const more = kept.length - named.length;
+  return more === 0 ? named : [...named, { what: `${more} more objects, unreadable`, why: "locks of the store" }];
 }
 
 export const describeLock = ({ kind, until }: Pick<ObjectLock, "kind" | "until">): string =>

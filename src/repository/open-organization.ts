@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { BackupError } from "../domain/errors.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import { holdsData } from "./rotate-root-key.ts";
-import { listRootKeyIds, type RootKey } from "./roots.ts";
+import { listRootKeyIds, rootRotated, type RootKey } from "./roots.ts";
 import { assertNotErased } from "./tombstone.ts";
 import { listWrappings, readWrappedKey, writeWrappedKey, type KeyPlace } from "./wrapped-keys.ts";
 
@@ -39,7 +39,7 @@ export async function openToWrite(store: ObjectStore, place: KeyPlace, root: Roo
   // After the key is there: a rotation writes its root before it lists the organizations. So whoever sees one root here
   // has a key that every rotation will see.
   const roots = await listRootKeyIds(store);
-  if (!roots.includes(root.rootKeyId)) throw rotated();
+  if (!roots.includes(root.rootKeyId)) throw rootRotated();
   if (roots.length > 1)
     throw new BackupError(
       "KeyRotationUnfinished",
@@ -52,7 +52,7 @@ export async function openToWrite(store: ObjectStore, place: KeyPlace, root: Roo
 async function refuseLostKey(store: ObjectStore, { organizationId }: KeyPlace, root: RootKey): Promise<void> {
   const roots = await listRootKeyIds(store);
   const wrappings = (await listWrappings(store, organizationId)).filter((rootKeyId) => roots.includes(rootKeyId));
-  if (!roots.includes(root.rootKeyId) || wrappings.length > 0) throw rotated();
+  if (!roots.includes(root.rootKeyId) || wrappings.length > 0) throw rootRotated();
   if (await holdsData(store, organizationId))
     throw new BackupError(
       "ObjectMissing",
@@ -60,9 +60,3 @@ async function refuseLostKey(store: ObjectStore, { organizationId }: KeyPlace, r
       { organizationId },
     );
 }
-
-const rotated = (): BackupError =>
-  new BackupError(
-    "EncryptionKeyWrong",
-    "The root key was rotated since this process began. Start it again with the new BACKUP_ENCRYPTION_KEY.",
-  );

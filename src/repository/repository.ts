@@ -13,6 +13,7 @@ import { createIfAbsent, decodeRecord, encodeRecord } from "./records.ts";
 import { openErasure, type OrganizationErasure } from "./erasure.ts";
 import { findRoot, writeRoot } from "./roots.ts";
 import { rotateRootKey } from "./rotate-root-key.ts";
+import { withoutErased } from "./tombstone.ts";
 import { createVault, type OrganizationVault } from "./vault.ts";
 
 const repositorySchema = z.strictObject({
@@ -75,7 +76,7 @@ export async function openRepository(store: ObjectStore, keyText: string): Promi
   return {
     id: repositoryId,
     store,
-    listOrganizations: () => listOrganizations(store),
+    listOrganizations: async () => await withoutErased(store, repositoryId, await listOrganizations(store)),
     async openVault(organizationId, { create = false } = {}) {
       const place = { repositoryId, organizationId };
       const organizationKey = await (create ? openToWrite : openToRead)(store, place, root);

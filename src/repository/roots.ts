@@ -35,6 +35,12 @@ const rootSchema = z.strictObject({
 
 const hash = (bytes: Uint8Array): Buffer => createHash("sha256").update(bytes).digest();
 
+export const rootRotated = (): BackupError =>
+  new BackupError(
+    "EncryptionKeyWrong",
+    "The root key was rotated since this process began. Start it again with the new BACKUP_ENCRYPTION_KEY.",
+  );
+
 /** The ids of the descriptors that are there, in order. */
 export async function listRootKeyIds(store: ObjectStore): Promise<string[]> {
   const ids: string[] = [];

@@ -6,6 +6,7 @@
 import type { ObjectStore } from "../ports/object-store.ts";
 import { BackupError } from "../domain/errors.ts";
 import { manifestsPrefix, packsPrefix, rootKey, wrappedKeyKey } from "./names.ts";
+import { openErasure } from "./erasure.ts";
 import { listRootKeyIds, type RootKey } from "./roots.ts";
 import { carryTombstones, dropTombstones, isMarkedErased } from "./tombstone.ts";
 import { readWrappedKey, writeWrappedKey, type KeyPlace } from "./wrapped-keys.ts";
@@ -37,7 +38,7 @@ async function wrapAgain(store: ObjectStore, place: KeyPlace, from: RootKey, to:
   if (before !== null && from.rootKeyId !== to.rootKeyId) await writeWrappedKey(store, place, to, before);
   if (await isMarkedErased(store, place)) {
     // Erased since `before` was read: the key must not come back by this wrapping.
-    await store.delete([wrappedKeyKey(place.organizationId, to.rootKeyId)]);
+    await openErasure(store, place, to).destroyKeys();
     return;
   }
   const after = await readWrappedKey(store, place, to);

@@ -13,7 +13,7 @@ import type { ObjectStore } from "../ports/object-store.ts";
 import { limits, readBounded } from "./limits.ts";
 import { erasedPrefix } from "./names.ts";
 import { createIfAbsent, decodeRecord, encodeRecord } from "./records.ts";
-import type { RootKey } from "./roots.ts";
+import { listRootKeyIds, rootRotated, type RootKey } from "./roots.ts";
 import type { KeyPlace } from "./wrapped-keys.ts";
 
 export interface Tombstone {
@@ -38,7 +38,12 @@ export function erasedFolder({ repositoryId, organizationId }: KeyPlace): string
   return `${erasedPrefix}${name.digest("hex")}/`;
 }
 
-function tombstoneMac(root: RootKey, repositoryId: string, folder: string, { erasureId, orderedAt }: Tombstone): Buffer {
+function tombstoneMac(
+  root: RootKey,
+  repositoryId: string,
+  folder: string,
+  { erasureId, orderedAt }: Tombstone,
+): Buffer {
   const content = ["wedsync-backup v1", "tombstone", repositoryId, folder, root.rootKeyId, erasureId, orderedAt];
   return hmac(root.erasureKey, Buffer.from(JSON.stringify(content)));
 }
@@ -50,6 +55,7 @@ export async function writeTombstone(
   root: RootKey,
   tombstone: Tombstone,
 ): Promise<void> {
+  if (!(await listRootKeyIds(store)).includes(root.rootKeyId)) throw rootRotated();
   await writeUnder(store, place.repositoryId, erasedFolder(place), root, tombstone);
 }
 
@@ -94,6 +100,16 @@ export const readTombstone = (store: ObjectStore, place: KeyPlace, root: RootKey
 export async function isMarkedErased(store: ObjectStore, place: KeyPlace): Promise<boolean> {
   for await (const _ of store.list(erasedFolder(place))) return true;
   return false;
+}
+
+/** Those of the ids that are not marked: a copy of an erased one's objects may have been put back. */
+export async function withoutErased(
+  store: ObjectStore,
+  repositoryId: string,
+  ids: readonly string[],
+): Promise<string[]> {
+  const folders = new Set(await listFolders(store));
+  return ids.filter((organizationId) => !folders.has(erasedFolder({ repositoryId, organizationId })));
 }
 
 /**

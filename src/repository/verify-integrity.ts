@@ -21,6 +21,7 @@ import {
   wrappedKeysPrefix,
 } from "./names.ts";
 import { decodeRecord } from "./records.ts";
+import { isMarkedErased } from "./tombstone.ts";
 import { sha256 } from "./vault.ts";
 import { parseVerificationKey, type VerificationKey } from "./verification-key.ts";
 import { isWrappedKeyIntact, wrappedKeySchema } from "./wrapped-keys.ts";
@@ -55,6 +56,7 @@ export async function verifyIntegrity(
   { onProgress, expectedLatest = null, part = null }: IntegrityOptions = {},
 ): Promise<IntegrityReport> {
   const check = new IntegrityCheck(store, organizationId, parseVerificationKey(verificationKey), onProgress);
+  await check.refuseErased();
   await check.records();
   await check.manifests(expectedLatest);
   await check.packs(part);
@@ -90,6 +92,18 @@ class IntegrityCheck {
     this.organizationId = organizationId;
     this.verification = verification;
     this.onProgress = onProgress;
+  }
+
+  /** Proven by the root key alone (tombstone.ts); a holder of the verification key believes it. */
+  async refuseErased(): Promise<void> {
+    const { organizationId, verification } = this;
+    const { repositoryId } = verification;
+    if (!(await isMarkedErased(this.store, { repositoryId, organizationId }))) return;
+    throw new BackupError(
+      "OrganizationErased",
+      `The backups of organization ${organizationId} were erased; there is nothing to verify.`,
+      { organizationId },
+    );
   }
 
   /** The unsealed records: the repository's by the hash in the verification key, the others by the wrapped key's HMAC. */

@@ -13,6 +13,7 @@ const sources = [
   "workflows",
   "src/domain",
   "activities/contract.ts",
+  "activities/erase-contract.ts",
   "activities/restore-contract.ts",
   "activities/verify-contract.ts",
 ];

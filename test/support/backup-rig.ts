@@ -13,9 +13,11 @@ import { createRestoreTarget } from "../../src/adapters/postgres/restore/restore
 import { openRuleChecker } from "../../src/adapters/postgres/rule-checker.ts";
 import { connectClient, type ConnectedClient } from "../../src/client/connect.ts";
 import { ensureSearchAttributes } from "../../src/client/search-attributes.ts";
+import { endSchedules, type SchedulesToEnd } from "../../src/client/start-erasure.ts";
 import { followBackup, requestBackup, type StartedBackup } from "../../src/client/start-backup.ts";
 import { loadCatalogue } from "../../src/config/load-catalogue.ts";
 import { openControlDatabase, type ControlDatabase } from "../../src/control/control-database.ts";
+import { createErasureLedger } from "../../src/control/erasure-ledger.ts";
 import { createJobLedger } from "../../src/control/job-ledger.ts";
 import { listJobs, type JobRow } from "../../src/control/jobs.ts";
 import { migrateControlTables } from "../../src/control/migrate.ts";
@@ -127,6 +129,8 @@ export async function createBackupRig(options: RigOptions = {}) {
         repository,
         ledger: createJobLedger(control),
         restores: createRestoreLedger(control),
+        erasures: createErasureLedger(control),
+        endSchedules: (input: SchedulesToEnd) => endSchedules(client, input),
         openRestoreTarget: async (targetSealed: string | null) =>
           createRestoreTarget({ url: await targetUrl(targetSealed) }),
         openRuleChecker: async (targetSealed: string | null) => await openRuleChecker(await targetUrl(targetSealed)),

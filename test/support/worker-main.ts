@@ -3,8 +3,12 @@
 import { createFilesystemStore } from "../../src/adapters/object-store/filesystem.ts";
 import { createFolderMediaSource } from "../../src/adapters/media-source/folder.ts";
 import { createPostgresSource } from "../../src/adapters/postgres/postgres-source.ts";
+import { createRestoreTarget } from "../../src/adapters/postgres/restore/restore-target.ts";
 import { loadCatalogue } from "../../src/config/load-catalogue.ts";
 import { openControlDatabase } from "../../src/control/control-database.ts";
+import { connectClient } from "../../src/client/connect.ts";
+import { endSchedules } from "../../src/client/start-erasure.ts";
+import { createErasureLedger } from "../../src/control/erasure-ledger.ts";
 import { createJobLedger } from "../../src/control/job-ledger.ts";
 import { cacheFolder } from "../../src/local/cache-folder.ts";
 import { openRepository } from "../../src/repository/repository.ts";
@@ -26,6 +30,7 @@ const log = (level: string) => (message: string, fields?: Record<string, unknown
 
 const control = openControlDatabase(databaseUrl);
 const source = createPostgresSource({ url: databaseUrl });
+const connected = await connectClient(temporal);
 const worker = await startWorker({
   temporal,
   workflowBundle: await loadWorkflowBundle(cacheFolder(process.env)),
@@ -36,7 +41,12 @@ const worker = await startWorker({
     repository: await openRepository(createFilesystemStore({ rootDir: storeDir }), key),
     ledger: createJobLedger(control),
     restores: createRestoreLedger(control),
-    openRestoreTarget: async (): Promise<RestoreTarget> => Promise.reject(new Error("no target in this worker")),
+    erasures: createErasureLedger(control),
+    endSchedules: (input) => endSchedules(connected.client, input),
+    openRestoreTarget: async (targetSealed): Promise<RestoreTarget> =>
+      targetSealed === null
+        ? createRestoreTarget({ url: databaseUrl })
+        : Promise.reject(new Error("no other target in this worker")),
     openRuleChecker: (targetSealed) => openRuleChecker(targetSealed ?? databaseUrl),
     mediaTarget: createFolderMediaTarget(mediaDir),
     testRestore: (input) => testRestore(databaseUrl, input),
@@ -50,6 +60,7 @@ const worker = await startWorker({
 say({ ready: true });
 process.once("SIGTERM", () => void worker.stop());
 await worker.done;
+await connected.close();
 await control.close();
 await source.close();
 say({ stopped: true });

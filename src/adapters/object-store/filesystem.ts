@@ -3,7 +3,7 @@
 // on the way are flushed, too: a file is lost with the folder's entry that names it.
 //
 // Reads check the size only: objects are sealed and carry an HMAC, so the layer above sees every changed byte.
-import { link, open, readFile, rm, stat, unlink, type FileHandle } from "node:fs/promises";
+import { link, open, readFile, rm, rmdir, stat, unlink, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { BackupError, type ErrorCode } from "../../domain/errors.ts";
 import type { ObjectStore } from "../../ports/object-store.ts";
@@ -121,7 +121,31 @@ export function createFilesystemStore({ rootDir }: { rootDir: string }): ObjectS
     },
     async close() {},
   };
-  return { ...store, ...singleVersions(store) };
+  const single = singleVersions(store);
+  return {
+    ...store,
+    ...single,
+    async destroy(versions) {
+      const kept = await single.destroy(versions);
+      // A folder is named after its organization.
+      for (const folder of new Set(versions.map(({ key }) => dirname(pathOf(key))))) {
+        await removeEmpty(folder, rootDir);
+        folders.forget(folder);
+      }
+      return kept;
+    },
+  };
+}
+
+/** Up to the store's own folder, or to the first that holds something. */
+async function removeEmpty(folder: string, rootDir: string): Promise<void> {
+  for (let at = folder; at !== rootDir && at !== dirname(at); at = dirname(at)) {
+    const removed = await rmdir(at).then(
+      () => true,
+      () => false, // it holds something, or another process was first; a listing tells whether objects are left
+    );
+    if (!removed) return;
+  }
 }
 
 async function writeDurably(path: string, body: Uint8Array, signal: AbortSignal | undefined): Promise<void> {

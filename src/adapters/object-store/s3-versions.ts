@@ -102,7 +102,9 @@ const lockless = new Set(["ObjectLockConfigurationNotFoundError", "NotImplemente
 
 async function knowsLocks({ sdk, client, bucket }: Target): Promise<boolean> {
   try {
-    const { ObjectLockConfiguration } = await client.send(new sdk.GetObjectLockConfigurationCommand({ Bucket: bucket }));
+    const { ObjectLockConfiguration } = await client.send(
+      new sdk.GetObjectLockConfigurationCommand({ Bucket: bucket }),
+    );
     return ObjectLockConfiguration?.ObjectLockEnabled === "Enabled";
   } catch (error) {
     if (lockless.has((error as { name?: string }).name ?? "")) return false;

@@ -52,7 +52,7 @@ describe("FORMAT.md", () => {
     const labels = [...sources.matchAll(/derive\("([^"]+)"|"wedsync-backup v1 ([a-z ]+)", 32/g)].map(
       ([, derived, direct]) => derived ?? direct,
     );
-    expect(labels).toHaveLength(9);
+    expect(labels).toHaveLength(10);
     for (const label of labels) expect(text).toContain(`| \`${label}\` |`);
   });
 });

@@ -8,6 +8,7 @@ import { describeUrl } from "../postgres-source.ts";
 import { applyRestore } from "./apply.ts";
 import { compareAll, keepConflicts } from "./difference.ts";
 import { giveUpRestore, listStaged } from "./give-up.ts";
+import { forgetRestores } from "./forget.ts";
 import { rollBackRestore } from "./rollback.ts";
 import { ensureStaged } from "./stage.ts";
 import { decide, decideRest } from "./decisions.ts";
@@ -51,6 +52,7 @@ export function createRestoreTarget({ url }: RestoreTargetOptions): RestoreTarge
       }),
     giveUp: (restoreId, options) => giveUpRestore(url, restoreId, options),
     listStaged: () => listStaged(url),
+    forget: (organizationId, restoreIds) => forgetRestores(url, organizationId, restoreIds),
     async close() {}, // nothing is held between calls
   };
 }
