@@ -55,7 +55,10 @@ export function createControlActivities(dependencies: ActivityDependencies) {
     parkRestore: (input) => restores.parkRestore(input),
     reportRestore: (input) => restores.completeRestore(input),
     reportRollback: (input) => restores.completeRollback(input),
-    openErasure: (order) => erasures.openErasure(order),
+    openErasure: (order) =>
+      takePastEnded(dependencies, { id: order.erasureId, organizationId: order.organizationId }, () =>
+        erasures.openErasure(order),
+      ),
     async orderErasure(step) {
       // Again, right before nothing can be taken back: a hold may have come since it was looked for.
       await erasures.assertNoHold(step.organizationId);

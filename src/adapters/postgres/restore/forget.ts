@@ -1,5 +1,5 @@
-// For an erasure: nothing that restores of the organization kept stays here. Not the undo log, not the plans and conflicts,
-// not a staging schema that was left behind.
+// For an erasure: nothing that restores of the organization kept stays here. Not the undo log, not the plans, conflicts
+// and keys of copies, not a staging schema that was left behind.
 import { stagingOf } from "./restore-context.ts";
 import { RestoreSession } from "./restore-session.ts";
 
@@ -16,28 +16,26 @@ export async function forgetRestores(
         `DROP SCHEMA IF EXISTS ${stagingOf(restoreId).schema} CASCADE`,
         "dropping a staging schema that was left",
       );
-    const isMade = await session.value(
-      "SELECT to_regclass('wedsync_restore.conflicts') IS NOT NULL",
-      "looking for undo logs",
-    );
-    if (isMade !== "t") return { undoRows: 0 };
     const doing = "deleting undo logs";
-    await session.execute("BEGIN", doing);
+    const isMade = (name: string): Promise<string | null> =>
+      session.value("SELECT to_regclass($1) IS NOT NULL", doing, [`wedsync_restore.${name}`]);
+    if ((await isMade("restores")) !== "t") return { undoRows: 0 };
     // Also those that the control tables have forgotten.
-    const ids = await session.rows(
-      "SELECT restore_id FROM wedsync_restore.restores WHERE organization_id = $1 UNION SELECT unnest($2::text[])",
+    const known = await session.rows(
+      "SELECT restore_id FROM wedsync_restore.restores WHERE organization_id = $1",
       doing,
-      [organizationId, restoreIds],
+      [organizationId],
     );
-    const parameters = [ids.map((row) => row["restore_id"])];
-    const undoRows = await session.execute(
-      "DELETE FROM wedsync_restore.undo WHERE restore_id = ANY ($1)",
-      doing,
-      parameters,
-    );
-    for (const table of ["conflicts", "restores"])
-      await session.execute(`DELETE FROM wedsync_restore.${table} WHERE restore_id = ANY ($1)`, doing, parameters);
-    await session.execute("COMMIT", doing);
+    const ids = [...restoreIds, ...known.map((row) => row["restore_id"])];
+    let undoRows = 0;
+    // The restores last: a second attempt finds by them what the first one left.
+    for (const table of ["undo", "conflicts", "clones", "clone_numbers", "restores"]) {
+      if ((await isMade(table)) !== "t") continue;
+      const deleted = await session.execute(`DELETE FROM wedsync_restore.${table} WHERE restore_id = ANY ($1)`, doing, [
+        ids,
+      ]);
+      if (table === "undo") undoRows = deleted;
+    }
     return { undoRows };
   } finally {
     await session.close();
