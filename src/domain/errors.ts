@@ -28,6 +28,7 @@ export const errorTable = {
     "A variable is missing or has a wrong form; every problem is listed by name.",
   ),
   UsageInvalid: kind(false, 400, 2, "The command or request is not well formed."),
+  ValueInvalid: kind(false, 422, 2, "The request is well formed, but a value in it can't be used."),
 
   EncryptionKeyInvalid: kind(false, 500, 2, "BACKUP_ENCRYPTION_KEY is missing, too short or not of a known form."),
   EncryptionKeyWrong: kind(false, 403, 1, "The key is well formed, but it is not the key of this repository."),
@@ -121,7 +122,7 @@ export const errorTable = {
   BackupUnproven: kind(false, 500, 3, "The backup could not be proven."),
   PolicyNotFound: kind(false, 404, 1, "There is no such policy."),
   PrerequisiteFailed: kind(false, 409, 1, "A policy that this one waits for failed, or did not run in time."),
-  PolicyInvalid: kind(false, 400, 2, "The policy is not well formed."),
+  PolicyInvalid: kind(false, 422, 2, "The policy names a time, a zone or an order that can't be."),
   JobNotFound: kind(false, 404, 1, "There is no such job."),
 
   MediaUnreachable: kind(true, 503, 75, "The media source does not answer."),
@@ -173,7 +174,7 @@ export const errorTable = {
   RestoreNotFound: kind(false, 404, 1, "There is no such restore."),
   DecisionInvalid: kind(
     false,
-    400,
+    422,
     2,
     "A decision names a row that is no conflict of this restore, or comes too late.",
   ),

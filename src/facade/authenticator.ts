@@ -90,7 +90,7 @@ function claimAt(payload: JWTPayload, path: string): unknown {
 }
 
 export const isOrganizationId = (text: string): boolean =>
-  text !== "" && Buffer.byteLength(text) <= 200 && !/\p{Cc}/u.test(text);
+  text !== "" && text.isWellFormed() && Buffer.byteLength(text) <= 200 && !/\p{Cc}/u.test(text);
 
 const refused = (message: string): BackupError => new BackupError("Unauthenticated", message);
 

@@ -19,14 +19,10 @@ import { assertDepth, parseInput } from "./input.ts";
 import { asBackupError, InputError, sendProblem } from "./problem.ts";
 import { RateLimitedError, type Allowance } from "./rate-limits.ts";
 import { hashAddress } from "./request-context.ts";
+import { idempotencyKeyHeader, ifMatchHeader, lastEventIdHeader } from "./request-headers.ts";
 
 const anonymous: Binding = { organizationId: null, platform: false, actor: "anonymous", role: "none" };
 const noInput = z.strictObject({});
-
-/** Visible characters, so that a key can't forge a header or a log line. */
-const idempotencyKeySchema = z.string().regex(/^[\x21-\x7e]{1,200}$/, "must be 1 to 200 visible characters");
-const ifMatchSchema = z.string().regex(/^(\*|"[\x21\x23-\x7e]{1,100}")$/, 'must be an ETag such as "3"');
-const lastEventIdSchema = z.string().regex(/^[\w-]{1,100}$/, "must be an event's id");
 
 export async function handleRequest(
   endpoint: Endpoint,
@@ -109,8 +105,8 @@ function readCall(
   const query = parseInput(endpoint.query ?? noInput, { ...request.query }, "query");
   const body = readBody(endpoint, request);
   const headers = {
-    ifMatch: optionalHeader(request, "if-match", ifMatchSchema),
-    lastEventId: optionalHeader(request, "last-event-id", lastEventIdSchema),
+    ifMatch: optionalHeader(request, "if-match", ifMatchHeader),
+    lastEventId: optionalHeader(request, "last-event-id", lastEventIdHeader),
   };
   const organizationId = organizationOf(endpoint, principal, [params, query, body]);
   const binding = bindingOf(principal, organizationId);
@@ -190,7 +186,7 @@ async function once(
   binding: Binding,
   work: () => Promise<Answer>,
 ): Promise<Answer> {
-  const key = optionalHeader(request, "idempotency-key", idempotencyKeySchema);
+  const key = optionalHeader(request, "idempotency-key", idempotencyKeyHeader);
   if (key === null) return await work();
   // A platform admin's requests over all organizations have none to belong to.
   const organizationId = binding.organizationId;

@@ -2,19 +2,30 @@
 // silently ignored.
 import { z } from "zod";
 import { isOrganizationId } from "./authenticator.ts";
-import { InputError, type InputFault } from "./problem.ts";
+import { InputError, ValueError, type InputFault } from "./problem.ts";
 
-/** One line of text for people: no control characters, no direction marks that make it read as something else. */
-export const lineOfText = (max: number) =>
+// What the OpenAPI document can state is a form; what it can't is a refinement. So a request that the document allows is
+// never called malformed (400): at most a value in it can't be used (422). A test holds the document to that.
+
+/** Text that Postgres can hold. At most so many characters; as the document counts them, not UTF-16 units. */
+export const textOf = (maxCharacters: number) =>
   z
     .string()
-    .trim()
+    .refine((text) => text.isWellFormed() && !text.includes("\0"), "must be Unicode text without a NUL")
+    .refine((text) => new RegExp(`^.{0,${maxCharacters}}$`, "su").test(text), "is too long")
+    .meta({ maxLength: maxCharacters });
+
+/** One line of text for people: no control characters, no direction marks that make it read as something else. */
+export const lineOfText = (maxCharacters: number) =>
+  textOf(maxCharacters)
     .min(1)
-    .max(max)
-    .refine((text) => !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(text), "must be one line without control characters");
+    .refine((text) => text.trim() !== "", "must not be blank")
+    .refine((text) => !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(text), "must be one line without control characters")
+    .trim();
 
 export const organizationId = z
   .string()
+  .min(1)
   .refine(isOrganizationId, "must be an organization's id: 1 to 200 bytes without control characters")
   .meta({
     description: "An organization's id. Only platform admins may name one that is not their own.",
@@ -43,6 +54,7 @@ export const purpose = lineOfText(200).meta({
   example: "before the season's import",
 });
 
+/** @throws UsageInvalid, ValueInvalid */
 export function parseInput<T extends z.ZodType>(schema: T, value: unknown, place: string): z.output<T> {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
@@ -56,7 +68,7 @@ export function parseInput<T extends z.ZodType>(schema: T, value: unknown, place
       };
     return { field: path.slice(0, 100), message: issue.message };
   });
-  throw new InputError(faults);
+  throw parsed.error.issues.every((issue) => issue.code === "custom") ? new ValueError(faults) : new InputError(faults);
 }
 
 /** Where a list goes on: the last entry's time and id. It names no organization; row-level security holds whatever it says. */
@@ -71,10 +83,10 @@ export function decodeCursor<T extends z.ZodType>(schema: T, text: string | unde
     value = JSON.parse(Buffer.from(text, "base64url").toString("utf8"));
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    throw new InputError([{ field: "query.cursor", message: "must be the `next` of a page" }]);
+    throw new ValueError([{ field: "query.cursor", message: "must be the `next` of a page" }]);
   }
   const parsed = schema.safeParse(value);
-  if (!parsed.success) throw new InputError([{ field: "query.cursor", message: "must be the `next` of a page" }]);
+  if (!parsed.success) throw new ValueError([{ field: "query.cursor", message: "must be the `next` of a page" }]);
   return parsed.data;
 }
 

@@ -4,6 +4,7 @@ import { createDocument } from "zod-openapi";
 import { errorTable, type ErrorCode } from "../domain/errors.ts";
 import { isSafe, type Endpoint } from "./endpoint.ts";
 import { hourlyLimits } from "./rate-limits.ts";
+import { idempotencyKeyHeader, ifMatchHeader, lastEventIdHeader } from "./request-headers.ts";
 
 const problemSchema = z
   .object({
@@ -32,32 +33,30 @@ const general: readonly ErrorCode[] = [
 export function refusalsOf(endpoint: Endpoint): ErrorCode[] {
   const codes = new Set<ErrorCode>([...general, ...(endpoint.refusals ?? [])]);
   if (endpoint.body !== undefined || !isSafe(endpoint.method)) codes.add("RequestTooLarge").add("MediaTypeUnsupported");
+  if ([endpoint.params, endpoint.query, endpoint.body].some((input) => input !== undefined)) codes.add("ValueInvalid");
   if (!isSafe(endpoint.method)) codes.add("IdempotencyKeyInUse").add("IdempotencyKeyReused");
   if (endpoint.limit !== undefined) codes.add("RateLimited").add("RateLimiterUnavailable");
   return [...codes];
 }
 
-const idempotencyKey = z
-  .string()
-  .min(1)
-  .max(200)
-  .regex(/^[\x21-\x7e]+$/)
-  .optional()
-  .meta({
-    description: "The same key with the same request, within a day, is worked on once and answered alike",
-  });
-const ifMatch = z.string().optional().meta({ description: "The ETag that was read; another version is refused" });
-const lastEventId = z.string().optional().meta({ description: "The id of the last event that was seen" });
+const figure = { schema: { type: "integer" as const, minimum: 0 } };
+const allowanceHeaders = { "RateLimit-Limit": figure, "RateLimit-Remaining": figure, "RateLimit-Reset": figure };
+const problemHeaders: Readonly<Record<number, object>> = {
+  401: { "WWW-Authenticate": { schema: { type: "string" } } },
+  429: { ...allowanceHeaders, "Retry-After": figure },
+  503: { "Retry-After": figure },
+};
 
 function operationOf(endpoint: Endpoint) {
   const { success } = endpoint;
   const headers = {
     ...(success.location === true && { Location: { schema: { type: "string" as const } } }),
     ...(success.etag === true && { ETag: { schema: { type: "string" as const } } }),
+    ...(endpoint.limit !== undefined && allowanceHeaders),
   };
   const content =
     success.contentType !== undefined
-      ? { [success.contentType]: { schema: z.string() } }
+      ? { [success.contentType]: { schema: success.schema ?? z.string() } }
       : success.schema === undefined
         ? undefined
         : { "application/json": { schema: success.schema } };
@@ -66,12 +65,16 @@ function operationOf(endpoint: Endpoint) {
     byStatus.set(errorTable[code].httpStatus, [...(byStatus.get(errorTable[code].httpStatus) ?? []), code]);
   const problems = [...byStatus].map(([status, codes]) => [
     String(status),
-    { description: codes.join(", "), content: { "application/problem+json": { schema: problemSchema } } },
+    {
+      description: codes.join(", "),
+      headers: problemHeaders[status],
+      content: { "application/problem+json": { schema: problemSchema } },
+    },
   ]);
   const header = z.object({
-    ...(!isSafe(endpoint.method) && { "Idempotency-Key": idempotencyKey }),
-    ...(endpoint.conditional === true && { "If-Match": ifMatch }),
-    ...(success.contentType === "text/event-stream" && { "Last-Event-ID": lastEventId }),
+    ...(!isSafe(endpoint.method) && { "Idempotency-Key": idempotencyKeyHeader.optional() }),
+    ...(endpoint.conditional === true && { "If-Match": ifMatchHeader.optional() }),
+    ...(success.contentType === "text/event-stream" && { "Last-Event-ID": lastEventIdHeader.optional() }),
   });
   const limit =
     endpoint.limit === undefined
@@ -88,7 +91,10 @@ function operationOf(endpoint: Endpoint) {
       ...(Object.keys(header.shape).length > 0 && { header }),
     },
     ...(endpoint.body && {
-      requestBody: { required: true, content: { "application/json": { schema: endpoint.body } } },
+      requestBody: {
+        required: !endpoint.body.safeParse({}).success,
+        content: { "application/json": { schema: endpoint.body } },
+      },
     }),
     responses: {
       [String(success.status)]: {

@@ -10,11 +10,22 @@ export interface InputFault {
   readonly message: string;
 }
 
+/** A request that is not as the OpenAPI document says. */
 export class InputError extends BackupError {
   readonly faults: readonly InputFault[];
 
   constructor(faults: readonly InputFault[]) {
     super("UsageInvalid", "The request is not well formed; `faults` says where.");
+    this.faults = faults;
+  }
+}
+
+/** A request that is as the document says, with a value that can't be meant. */
+export class ValueError extends BackupError {
+  readonly faults: readonly InputFault[];
+
+  constructor(faults: readonly InputFault[]) {
+    super("ValueInvalid", "The request is well formed, but a value in it can't be used; `faults` says which and why.");
     this.faults = faults;
   }
 }
@@ -48,7 +59,7 @@ export function problemOf(error: BackupError, { instance, requestId }: ProblemPl
     instance,
     code: error.code,
     requestId,
-    ...(error instanceof InputError ? { faults: error.faults } : {}),
+    ...(error instanceof InputError || error instanceof ValueError ? { faults: error.faults } : {}),
   };
 }
 

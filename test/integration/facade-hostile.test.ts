@@ -72,10 +72,10 @@ describe("a body", () => {
     ["with a number for a text", policy({ name: 7 }), {}, 400, "UsageInvalid"],
     ["with a text for a number", policy({ jitterSeconds: "7" }), {}, 400, "UsageInvalid"],
     ["with a number too large", policy({ jitterSeconds: 1e300 }), {}, 400, "UsageInvalid"],
-    ["with a control character", policy({ name: "a\u0000b" }), {}, 400, "UsageInvalid"],
-    ["with a line break", policy({ name: "a\r\nSet-Cookie: x" }), {}, 400, "UsageInvalid"],
-    ["with a name that reads backwards", policy({ name: "a\u202eb" }), {}, 400, "UsageInvalid"],
-    ["with an empty name", policy({ name: "  " }), {}, 400, "UsageInvalid"],
+    ["with a control character", policy({ name: "a\u0000b" }), {}, 422, "ValueInvalid"],
+    ["with a line break", policy({ name: "a\r\nSet-Cookie: x" }), {}, 422, "ValueInvalid"],
+    ["with a name that reads backwards", policy({ name: "a\u202eb" }), {}, 422, "ValueInvalid"],
+    ["with an empty name", policy({ name: "  " }), {}, 422, "ValueInvalid"],
     ["with another organization", policy({ organizationId: "org-of-somebody" }), {}, 404, "OrganizationNotFound"],
     [
       "with half a surrogate in the organization",
@@ -112,7 +112,7 @@ describe("an address", () => {
   const wrong: [string, string, number, string][] = [
     ["with SQL for an id", "/api/admin/jobs/1'%20OR%20'1'='1", 400, "UsageInvalid"],
     ["that climbs", "/api/admin/jobs/..%2f..%2fetc%2fpasswd", 400, "UsageInvalid"],
-    ["with a NUL", "/api/admin/organizations/a%00b", 400, "UsageInvalid"],
+    ["with a NUL", "/api/admin/organizations/a%00b", 422, "ValueInvalid"],
     ["that can't be decoded", "/api/admin/organizations/%ff", 400, "UsageInvalid"],
     ["of another organization", "/api/admin/organizations/somebody", 404, "OrganizationNotFound"],
     ["with an unknown parameter", "/api/admin/jobs?admin=1", 400, "UsageInvalid"],
@@ -123,10 +123,10 @@ describe("an address", () => {
     [
       "with a forged cursor",
       `/api/admin/jobs?cursor=${Buffer.from('{"at":"now()","id":"x"}').toString("base64url")}`,
-      400,
-      "UsageInvalid",
+      422,
+      "ValueInvalid",
     ],
-    ["with a cursor that is none", "/api/admin/jobs?cursor=AAAA", 400, "UsageInvalid"],
+    ["with a cursor that is none", "/api/admin/jobs?cursor=AAAA", 422, "ValueInvalid"],
     ["that is none", "/api/admin/nothing", 404, "RouteNotFound"],
     ["in other letters", "/API/admin/jobs", 404, "RouteNotFound"],
   ];

@@ -114,7 +114,7 @@ test("conflicts are decided over HTTP, and only while they are open", async () =
   const id = await order({ dryRun: false, strategy: "prompt" });
   await waits(id, "decisions");
   const strange = await post(`/${id}/decisions`, { decisions: [{ number: 1_000_000, decision: "keep live" }] });
-  expect([strange.status, strange.body.code]).toEqual([400, "DecisionInvalid"]);
+  expect([strange.status, strange.body.code]).toEqual([422, "DecisionInvalid"]);
   const decided = await post(`/${id}/decisions`, { rest: { decision: "take backup" } });
   expect([decided.status, decided.body]).toEqual([200, { undecided: 0 }]);
   expect((await post(`/${id}/approve`, { purpose: "yes" })).status).toBe(202);

@@ -165,7 +165,7 @@ describe("a policy", () => {
       [{ name: "x", cron: "61 * * * *" }, "PolicyInvalid"],
       [{ name: "x", cron: "* * * * * *" }, "PolicyInvalid"],
       [{ name: "x", cron: "0 2 * * *", timeZone: "Mars/Olympus" }, "PolicyInvalid"],
-      [{ name: "x", cron: "0 2 * * *", dataSets: ["nothing"] }, "UsageInvalid"],
+      [{ name: "x", cron: "0 2 * * *", dataSets: ["nothing"] }, "ValueInvalid"],
       [{ name: "x", cron: "0 2 * * *", schedule: "extra" }, "UsageInvalid"],
     ];
     for (const [body, code] of wrong) expect((await post("/api/admin/policies", body)).body.code).toBe(code);

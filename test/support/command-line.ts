@@ -50,9 +50,17 @@ export function createCommandLine(environment: CommandEnvironment) {
     let over = false;
     child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
     child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
-    const look = (): void => void readArguments(pid).then((lines) => lines.forEach((line) => seenArguments.add(line)));
-    look();
-    const looking = setInterval(look, 100);
+    // One look at a time: on a busy machine looks that pile up would keep this process from reading the pipes, and a
+    // command whose pipe is full stands still.
+    let isLooking = false;
+    const look = async (): Promise<void> => {
+      if (isLooking) return;
+      isLooking = true;
+      for (const line of await readArguments(pid)) seenArguments.add(line);
+      isLooking = false;
+    };
+    void look();
+    const looking = setInterval(() => void look(), 100);
     const ended = once(child, "close").then(([code]: (number | null)[]): Ended => {
       over = true;
       clearInterval(looking);

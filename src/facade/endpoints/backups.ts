@@ -17,7 +17,7 @@ import {
   purpose,
   timeCursor,
 } from "../input.ts";
-import { InputError } from "../problem.ts";
+import { ValueError } from "../problem.ts";
 import { describeJob, jobSchema } from "./job-resource.ts";
 import { assertOrganization } from "./organizations.ts";
 
@@ -38,13 +38,13 @@ export const startedSchema = z
   })
   .meta({ id: "StartedBackup" });
 
-/** @throws UsageInvalid */
+/** @throws ValueInvalid */
 export function assertDataSets(
   { dependencies }: Pick<Call<never, never, never>, "dependencies">,
   names: readonly string[] | null,
 ): void {
   if ((names ?? []).some((name) => !dependencies.dataSets.includes(name)))
-    throw new InputError([{ field: "body.dataSets", message: `must be of: ${dependencies.dataSets.join(", ")}` }]);
+    throw new ValueError([{ field: "body.dataSets", message: `must be of: ${dependencies.dataSets.join(", ")}` }]);
 }
 
 export const listBackups = defineEndpoint({

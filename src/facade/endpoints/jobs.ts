@@ -9,6 +9,14 @@ import { streamJob } from "../job-events.ts";
 import { describeJob, jobSchema, readJobResource } from "./job-resource.ts";
 
 const statuses = ["running", "completed", "incomplete", "failed", "cancelled"] as const;
+/** Of one event, which is how readers of the document take the schema of a stream. */
+const eventSchema = z.object({
+  event: z.enum(["progress", "end"]),
+  id: z.string(),
+  data: z
+    .string()
+    .meta({ description: "JSON: the progress, or the job as it ended", contentMediaType: "application/json" }),
+});
 const jobId = z.strictObject({ jobId: id });
 
 export const listJobs = defineEndpoint({
@@ -98,6 +106,7 @@ export const watchJob = defineEndpoint({
     status: 200,
     description: "Events `progress` while it runs, then one `end` with the job; ids work with Last-Event-ID",
     contentType: "text/event-stream",
+    schema: eventSchema,
   },
   refusals: ["JobNotFound"],
   async handle(call) {

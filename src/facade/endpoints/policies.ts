@@ -18,7 +18,7 @@ import { proofLevels } from "../../domain/backup-request.ts";
 import { policyDefaults, scheduleIdOf, type Policy } from "../../domain/policy.ts";
 import { defineEndpoint, type Call } from "../endpoint.ts";
 import { id, lineOfText, organizationId } from "../input.ts";
-import { InputError } from "../problem.ts";
+import { assertDataSets } from "./backups.ts";
 import { assertOrganization } from "./organizations.ts";
 
 const proofs = [...proofLevels];
@@ -50,6 +50,11 @@ const policySchema = z
     catchupSeconds: z.number(),
     proof: z.string(),
     dataSets: z.array(z.string()).nullable(),
+    verification: z
+      .object({ cron: z.string(), level: z.string(), nights: z.number() })
+      .loose()
+      .nullable()
+      .meta({ description: "Proofs on a schedule of their own" }),
     paused: z.boolean(),
     version: z.number(),
     words: z.string().meta({ description: "The cron line in words" }),
@@ -67,13 +72,11 @@ function describe(policy: Policy) {
 
 type AnyCall = Pick<Call<never, never, never>, "dependencies" | "headers" | "client" | "run">;
 
-/** @throws PolicyInvalid, UsageInvalid */
+/** @throws PolicyInvalid, ValueInvalid */
 function readValues(call: AnyCall, body: z.output<typeof bodySchema>): PolicyValues {
   const { organizationId: _organizationId, ...values } = body;
   previewSchedule(values.cron, values.timeZone);
-  const unknown = (values.dataSets ?? []).some((name) => !call.dependencies.dataSets.includes(name));
-  if (unknown)
-    throw new InputError([{ field: "body.dataSets", message: `must be of: ${call.dependencies.dataSets.join(", ")}` }]);
+  assertDataSets(call, values.dataSets);
   return { ...values, longestGapSeconds: longestGapSeconds(values.cron, values.timeZone) };
 }
 

@@ -18,7 +18,18 @@ import { createRestore, getRestore, listRestores as listRestoreRows, type Restor
 import { BackupError } from "../../domain/errors.ts";
 import { maxDecisionsPerUpdate, restoreDefaults, type BackupChoice } from "../../domain/restore-run.ts";
 import { defineEndpoint, type Call } from "../endpoint.ts";
-import { cursor, decodeCursor, encodeCursor, id, limit, lineOfText, organizationId, purpose } from "../input.ts";
+import {
+  cursor,
+  decodeCursor,
+  encodeCursor,
+  id,
+  limit,
+  lineOfText,
+  organizationId,
+  purpose,
+  textOf,
+} from "../input.ts";
+import { ValueError } from "../problem.ts";
 import { assertDataSets } from "./backups.ts";
 
 const strategies = ["overwrite", "skip", "merge", "prompt"] as const;
@@ -27,7 +38,9 @@ const restoreId = z.strictObject({ restoreId: id });
 const organizationQuery = z.strictObject({ organizationId: organizationId.optional() });
 const cursorSchema = z.strictObject({ at: z.iso.datetime({ offset: true }), id });
 
-const tableName = z.string().regex(/^[^\p{Cc}.]{1,63}\.[^\p{Cc}.]{1,63}$/u, "must be schema.table");
+const tableName = textOf(127)
+  .regex(/^[^.]{1,63}\.[^.]{1,63}$/u, "must be schema.table")
+  .refine((text) => !/\p{Cc}/u.test(text), "must be schema.table, without control characters");
 
 const backupSchema = z
   .union([
@@ -48,7 +61,7 @@ const bodySchema = z
     dataSets: z.array(lineOfText(100)).min(1).max(100).nullable().default(null),
     tables: z.array(tableName).min(1).max(500).nullable().default(null),
     records: z
-      .array(z.strictObject({ table: tableName, key: z.array(z.string().max(1_000)).min(1).max(32) }))
+      .array(z.strictObject({ table: tableName, key: z.array(textOf(1_000)).min(1).max(32) }))
       .min(1)
       .max(500)
       .nullable()
@@ -149,7 +162,9 @@ export const startRestore = defineEndpoint({
     const { backup, dataSets, tables, records, strategy, liveOnly, dryRun, approval, defaultDecision } = call.body;
     assertDataSets(call, dataSets);
     if (records !== null && (tables !== null || dataSets !== null))
-      throw new BackupError("UsageInvalid", "`records` names single records; leave out `tables` and `dataSets`.");
+      throw new ValueError([
+        { field: "body.records", message: "names single records; leave out `tables` and `dataSets`" },
+      ]);
     const organization = call.organizationId as string;
     const target = call.body.targetOrganizationId ?? organization;
     // Whether it is there or not: another organization is not the caller's to make.
@@ -247,12 +262,13 @@ export const decideRestoreEndpoint = defineEndpoint({
         .optional(),
       rest: z.strictObject({ table: tableName.nullable().default(null), decision }).optional(),
     })
-    .refine((body) => (body.decisions === undefined) !== (body.rest === undefined), "must have `decisions` or `rest`")
     .meta({ id: "DecisionsBody" }),
   success: { status: 200, description: "Taken", schema: z.object({ undecided: z.int() }) },
   refusals: ["RestoreNotFound", "DecisionInvalid"],
   async handle(call) {
     const { decisions, rest } = call.body;
+    if ((decisions === undefined) === (rest === undefined))
+      throw new ValueError([{ field: "body", message: "must have `decisions` or `rest`, and not both" }]);
     const row = await find(call, call.params.restoreId);
     const result = await askTemporal(
       call.client,

@@ -10,7 +10,7 @@ import { backupWorkflowId, type BackupRequest } from "../../domain/backup-reques
 import { BackupError } from "../../domain/errors.ts";
 import { defineEndpoint, type Call } from "../endpoint.ts";
 import { cursor, decodeCursor, encodeCursor, id, limit, organizationId, purpose, timeCursor } from "../input.ts";
-import { InputError } from "../problem.ts";
+import { ValueError } from "../problem.ts";
 import { assertDataSets, dataSetsSchema, proofSchema } from "./backups.ts";
 import { assertOrganization } from "./organizations.ts";
 
@@ -92,7 +92,7 @@ export const triggerBackup = defineEndpoint({
     const organization = call.organizationId as string;
     const runAt = at === undefined ? null : new Date(at);
     if (runAt !== null && (runAt.getTime() < Date.now() - 60_000 || runAt.getTime() > Date.now() + furthestMs))
-      throw new InputError([{ field: "body.at", message: "must be a time to come, within a year" }]);
+      throw new ValueError([{ field: "body.at", message: "must be a time to come, within a year" }]);
     const asked = await whatIsAsked(call, policyId);
     assertDataSets(call, asked.dataSets);
     await assertOrganization(call, organization);
