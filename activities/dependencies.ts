@@ -2,8 +2,10 @@
 import type { Catalogue, Rule } from "../src/domain/catalogue.ts";
 import type { RuleFinding } from "../src/domain/restore-run.ts";
 import type { ErasureLedger } from "../src/ports/erasure-ledger.ts";
+import type { ChannelTarget } from "../src/domain/notification.ts";
 import type { MediaSource } from "../src/ports/media-source.ts";
 import type { MediaTarget } from "../src/ports/media-target.ts";
+import type { NotificationLedger, NotificationSender } from "../src/ports/notifications.ts";
 import type { RestoreLedger } from "../src/ports/restore-ledger.ts";
 import type { RestoreTarget } from "../src/ports/restore-target.ts";
 import type { RuleChecker } from "../src/ports/rule-checker.ts";
@@ -36,6 +38,12 @@ export type TestRestore = (input: {
   readonly notes: readonly string[];
 }>;
 
+export interface NotificationDependencies {
+  readonly ledger: NotificationLedger;
+  readonly sender: NotificationSender;
+  readonly openTarget: (channelId: string, sealed: string) => Promise<ChannelTarget>;
+}
+
 export interface ActivityDependencies {
   readonly source: SourceDatabase;
   readonly catalogue: Catalogue;
@@ -57,6 +65,7 @@ export interface ActivityDependencies {
   readonly testRestore: TestRestore;
   /** Whether a workflow has ended, however. */
   readonly isRunOver: (workflowId: string) => Promise<boolean>;
+  readonly notifications: NotificationDependencies;
   readonly bench: Bench;
   readonly log: ActivityLog;
   readonly toolVersion: string;

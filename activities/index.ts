@@ -10,6 +10,8 @@ import { createEraseActivities } from "./erase.ts";
 import { createSnapshotActivities } from "./hold-snapshot.ts";
 import { findSealedBackup, rollBackUploads } from "./rollback.ts";
 import { sealBackup } from "./seal.ts";
+import type { NotifyActivities, NotifyControlActivities } from "./notify-contract.ts";
+import { sendNotification } from "./notify.ts";
 import type { RestoreActivities, RestoreControlActivities } from "./restore-contract.ts";
 import { checkRestored } from "./restore/check-restored.ts";
 import { chooseBackup } from "./restore/choose-backup.ts";
@@ -29,12 +31,13 @@ import { proveStoredBackup, verifyBackup } from "./verify.ts";
 import type { VerifyActivities, VerifyControlActivities } from "./verify-contract.ts";
 
 export function createControlActivities(dependencies: ActivityDependencies) {
-  const { ledger, restores, erasures, repository, log } = dependencies;
+  const { ledger, restores, erasures, repository, notifications, log } = dependencies;
   const activities: ControlActivities &
     QueuedActivities &
     RestoreControlActivities &
     VerifyControlActivities &
-    EraseControlActivities = {
+    EraseControlActivities &
+    NotifyControlActivities = {
     authorizeBackup: ({ key: { backupId: id, organizationId }, request, workflowId }) =>
       takePastEnded(dependencies, { id, organizationId }, () =>
         ledger.openJob({ jobId: id, organizationId, workflowId, request }),
@@ -66,6 +69,8 @@ export function createControlActivities(dependencies: ActivityDependencies) {
     },
     releaseErasure: (order) => erasures.releaseLease(order),
     closeErasure: ({ code, message, ...order }) => erasures.closeErasure(order, { code, message }),
+    closeNotification: ({ deliveryId, code }) => notifications.ledger.closeFailed(deliveryId, code),
+    noticeOverduePolicies: async () => ({ notifications: await notifications.ledger.noticeOverdue() }),
   };
   return atTheEdge({ ...activities }, log);
 }
@@ -90,6 +95,11 @@ export function createRestoreActivities(dependencies: ActivityDependencies) {
     ...createEraseActivities(dependencies),
   };
   return atTheEdge({ ...activities }, log);
+}
+
+export function createNotifyActivities(dependencies: ActivityDependencies) {
+  const activities: NotifyActivities = { sendNotification: (order) => sendNotification(dependencies, order) };
+  return atTheEdge({ ...activities }, dependencies.log);
 }
 
 export function createHoldingActivities(dependencies: ActivityDependencies) {

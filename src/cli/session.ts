@@ -4,10 +4,12 @@
 import { openMediaSource } from "../adapters/media-source/open-media-source.ts";
 import { openMediaTarget } from "../adapters/media-target/open-media-target.ts";
 import { openObjectStore } from "../adapters/object-store/open-object-store.ts";
+import { createNotificationSender } from "../adapters/notification/notification-sender.ts";
 import { createPostgresSource } from "../adapters/postgres/postgres-source.ts";
 import { createRestoreTarget } from "../adapters/postgres/restore/restore-target.ts";
 import { openRuleChecker } from "../adapters/postgres/rule-checker.ts";
 import { connectClient, type ConnectedClient, type TemporalAddress } from "../client/connect.ts";
+import { ensureOverdueWatch } from "../client/start-notification.ts";
 import { ensureSearchAttributes } from "../client/search-attributes.ts";
 import { endSchedules, type SchedulesToEnd } from "../client/start-erasure.ts";
 import type { Config } from "../config/config.ts";
@@ -17,10 +19,12 @@ import { openControlDatabase, type ControlDatabase } from "../control/control-da
 import { createErasureLedger } from "../control/erasure-ledger.ts";
 import { createJobLedger } from "../control/job-ledger.ts";
 import { migrateControlTables } from "../control/migrate.ts";
+import { createNotificationLedger } from "../control/notification-ledger.ts";
 import { createRestoreLedger } from "../control/restore-ledger.ts";
-import { openText, restoreTargetPurpose, sealText } from "../crypto/sealed-text.ts";
+import { channelTargetPurpose, openText, restoreTargetPurpose, sealText } from "../crypto/sealed-text.ts";
 import type { Catalogue } from "../domain/catalogue.ts";
 import { BackupError } from "../domain/errors.ts";
+import type { ChannelTarget } from "../domain/notification.ts";
 import { findRunningServers, type RunningServers } from "../local/data-folder.ts";
 import { startLocalStack, type LocalStack } from "../local/local-stack.ts";
 import type { MediaSource } from "../ports/media-source.ts";
@@ -163,6 +167,16 @@ export class Session {
     return await sealText(await this.encryptionKey(), restoreTargetPurpose, url);
   }
 
+  /** For the channel's row, as sealTarget. */
+  async sealChannelTarget(channelId: string, target: ChannelTarget): Promise<string> {
+    return await sealText(await this.encryptionKey(), channelTargetPurpose(channelId), JSON.stringify(target));
+  }
+
+  private async openChannelTarget(channelId: string, sealed: string): Promise<ChannelTarget> {
+    const text = await openText(await this.encryptionKey(), channelTargetPurpose(channelId), sealed);
+    return JSON.parse(text) as ChannelTarget;
+  }
+
   private async targetUrl(targetSealed: string | null): Promise<string> {
     if (targetSealed !== null) return await openText(await this.encryptionKey(), restoreTargetPurpose, targetSealed);
     await this.servers();
@@ -187,6 +201,7 @@ export class Session {
   private async openWorker(): Promise<RunningWorker> {
     const { startWorker } = await import("../worker/run-worker.ts"); // the SDK's core takes half a second to load
     const client = await this.client();
+    await ensureOverdueWatch(client);
     const [source, catalogue, media, mediaTarget, repository, control, workflowBundle] = await Promise.all([
       this.source(),
       this.catalogue(),
@@ -199,6 +214,9 @@ export class Session {
     const line = (level: string) => (message: string, fields?: Record<string, unknown>) =>
       process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`);
     const log = { info: () => {}, warn: line("warn"), error: line("error") };
+    const { mail, allowedHosts } = this.config.notifications;
+    const sender = createNotificationSender({ webhook: { allowedHosts }, mail });
+    this.closers.push(() => sender.close());
     const dependencies = {
       source,
       catalogue,
@@ -212,6 +230,11 @@ export class Session {
       openRestoreTarget: (targetSealed: string | null) => this.openRestoreTarget(targetSealed),
       openRuleChecker: async (targetSealed: string | null) => openRuleChecker(await this.targetUrl(targetSealed)),
       testRestore: (input: RestoreTestInput) => testRestore(this.scratchUrl, input),
+      notifications: {
+        ledger: createNotificationLedger(control),
+        sender,
+        openTarget: (channelId: string, sealed: string) => this.openChannelTarget(channelId, sealed),
+      },
       log,
       toolVersion,
     };

@@ -62,6 +62,11 @@ export interface Config {
       readonly roles: Readonly<Record<string, string>> | null;
     };
   };
+  readonly notifications: {
+    /** Null: no mail server. */
+    readonly mail: { readonly smtpUrl: string; readonly from: string } | null;
+    readonly allowedHosts: readonly string[];
+  };
   /** Things that are probably mistakes but stop nothing. */
   readonly warnings: readonly string[];
 }
@@ -150,6 +155,13 @@ export function parseConfig(environment: Environment, options: { cwd: string }):
               ),
       },
     },
+    notifications: {
+      mail:
+        values.BACKUP_SMTP_URL === undefined || values.BACKUP_SMTP_FROM === undefined
+          ? null
+          : { smtpUrl: values.BACKUP_SMTP_URL, from: values.BACKUP_SMTP_FROM },
+      allowedHosts: values.BACKUP_NOTIFY_HOSTS?.toLowerCase().split(",") ?? [],
+    },
     warnings: [...unknownVariables(given), ...withoutEffect(values, provider)],
   });
 }
@@ -182,6 +194,7 @@ function contradictions(values: Variables, provider: Config["storage"]["provider
       problems.push("BACKUP_AUTH_ISSUER must be set when BACKUP_AUTH_JWKS_URL is");
   }
   together("TEMPORAL_TLS_CLIENT_CERT_PATH", "TEMPORAL_TLS_CLIENT_KEY_PATH");
+  together("BACKUP_SMTP_URL", "BACKUP_SMTP_FROM");
   if (values.TEMPORAL_TLS === false && values.TEMPORAL_API_KEY !== undefined)
     problems.push("TEMPORAL_TLS must not be false when TEMPORAL_API_KEY is set: the key would travel in the clear");
   const bucket = values.BACKUP_STORAGE_BUCKET;

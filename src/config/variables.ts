@@ -133,6 +133,28 @@ export const variables = z.object({
   BACKUP_METRICS_PORT: z.string().refine(isPort, "must be a port number, 0 to 65535").optional().meta({
     description: "Where the facade tells Prometheus its figures (`/metrics`); they name organizations. Unset: nowhere.",
   }),
+  BACKUP_SMTP_URL: url(
+    /^smtps?:\/\/\S+$/,
+    "must be a URL like smtps://user:password@host:465 (special characters as %XX)",
+  )
+    .optional()
+    .meta({
+      description:
+        "The mail server for notifications, for the workers: `smtps://…`, or `smtp://…` which must offer STARTTLS unless it is this machine.",
+    }),
+  BACKUP_SMTP_FROM: z
+    .string()
+    .regex(/^[^\p{Cc}\s<>]+@[^\p{Cc}\s<>]+$/u, "must be a plain address like backup@example.org")
+    .optional()
+    .meta({ description: "The sender of that mail." }),
+  BACKUP_NOTIFY_HOSTS: z
+    .string()
+    .regex(/^[^\s,/@]+(,[^\s,/@]+)*$/, "must be a list like hooks.internal,localhost:8080")
+    .optional()
+    .meta({
+      description:
+        "Hosts (`name` or `name:port`) that webhooks may reach by http and at private addresses. Unset: https to the public internet only.",
+    }),
   PORT: z.string().refine(isPort, "must be a port number, 0 to 65535").optional().meta({
     description: "The facade's port. Default: 3000.",
   }),
@@ -155,4 +177,5 @@ export const secretVariables = [
   "TEMPORAL_API_KEY",
   "BACKUP_FACADE_DATABASE_URL",
   "BACKUP_AUTH_SECRET",
+  "BACKUP_SMTP_URL",
 ] as const;

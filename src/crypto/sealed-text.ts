@@ -1,5 +1,5 @@
-// A short secret (the URL of another database) that has to lie in a table for a worker to find: sealed with a key made
-// from BACKUP_ENCRYPTION_KEY, bound to the purpose that it is for. "v1." salt "." nonce "." ciphertext and tag.
+// A short secret (the URL of another database, of a webhook) that has to lie in a table for a worker to find: sealed with a
+// key made from BACKUP_ENCRYPTION_KEY, bound to the purpose that it is for. "v1." salt "." nonce "." ciphertext and tag.
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { BackupError } from "../domain/errors.ts";
 import { deriveRootKey, hkdf, parseKeyText, pbkdf2Iterations } from "./root-key.ts";
@@ -8,6 +8,8 @@ const tagBytes = 16;
 
 /** Of the URL of another database that a restore writes to. */
 export const restoreTargetPurpose = "restore target";
+/** Of one notification channel's target: another channel's can't be put in its place. */
+export const channelTargetPurpose = (channelId: string): string => `notification channel ${channelId}`;
 
 export async function sealText(keyText: string, purpose: string, text: string): Promise<string> {
   const salt = randomBytes(16);
@@ -55,5 +57,5 @@ async function deriveKey(keyText: string, salt: Buffer, purpose: string): Promis
 const wrong = (): BackupError =>
   new BackupError(
     "EncryptionKeyWrong",
-    "A kept database URL can't be opened: it was sealed with another BACKUP_ENCRYPTION_KEY. Ask for the restore again.",
+    "A kept secret can't be opened: it was sealed with another BACKUP_ENCRYPTION_KEY. Ask for the restore again, or add the notification channel again.",
   );

@@ -65,11 +65,12 @@ export const backupWorkflowId = (organizationId: string): string => `backup/${or
 /**
  * `control` takes workflows and short activities, `restores` the activities of restores and restore tests, `snapshots`
  * the activities that hold a snapshot for as long as a run lasts (so that they can't starve the others of slots); each
- * worker's bench has a queue of its own.
+ * worker's bench has a queue of its own. So have notifications: a receiver that hangs must not hold a slot of a backup.
  */
 export const taskQueues = {
   control: "backup",
   restores: "backup-restores",
   snapshots: "backup-snapshots",
+  notifications: "backup-notifications",
   bench: (workerId: string) => `backup-bench.${workerId}`,
 } as const;

@@ -180,6 +180,13 @@ export const errorTable = {
   ),
   RollbackRefused: kind(false, 409, 1, "Rows were changed after the restore; rolling back would lose those changes."),
 
+  NotificationChannelNotFound: kind(false, 404, 1, "There is no such notification channel."),
+  NotificationChannelExists: kind(false, 409, 1, "The organization has a notification channel of that name already."),
+  NotificationChannelInvalid: kind(false, 400, 2, "The notification channel is not well formed."),
+  NotificationTargetRefused: kind(false, 400, 1, "The webhook leads to an address that notifications may not go to."),
+  NotificationRefused: kind(false, 502, 1, "The receiver does not want the notification, and never will."),
+  NotificationUndelivered: kind(true, 502, 75, "The receiver could not be reached, or did not take the notification."),
+
   Unauthenticated: kind(false, 401, 1, "No token, or one that is expired, forged or meant for somebody else."),
   Forbidden: kind(false, 403, 1, "The role may not do this."),
   RouteNotFound: kind(false, 404, 1, "There is nothing at this address."),

@@ -14,6 +14,7 @@ const sources = [
   "src/domain",
   "activities/contract.ts",
   "activities/erase-contract.ts",
+  "activities/notify-contract.ts",
   "activities/restore-contract.ts",
   "activities/verify-contract.ts",
 ];

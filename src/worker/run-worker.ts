@@ -1,8 +1,9 @@
-// A worker: runs workflows and activities until it is told to stop. Four Temporal workers in one process:
+// A worker: runs workflows and activities until it is told to stop. Five Temporal workers in one process:
 //
 //   control     workflows, and activities that any worker can do
 //   restores    staging, comparing, applying and undoing restores; restore tests
 //   snapshots   holds snapshots; its slots are the bound on open snapshots on the source database by this process
+//   notifications  webhooks and e-mail: waits for other people's servers
 //   bench       this process's own queue: collect, compress, encrypt, upload, seal
 //
 // A stop lets running activities learn of it, waits `graceMs`, and leaves the rest to Temporal: another worker takes over.
@@ -23,12 +24,14 @@ import {
   createBenchActivities,
   createControlActivities,
   createHoldingActivities,
+  createNotifyActivities,
   createRestoreActivities,
 } from "../../activities/index.ts";
 import { isRunOver } from "../client/run-state.ts";
 import { connectionOptions, type TemporalAddress } from "../client/connect.ts";
 import { BackupError } from "../domain/errors.ts";
 import { taskQueues } from "../domain/backup-request.ts";
+import { startRelay } from "./relay-notifications.ts";
 
 export interface WorkerOptions {
   readonly temporal: TemporalAddress;
@@ -107,6 +110,12 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     }),
     Worker.create({
       ...common,
+      taskQueue: taskQueues.notifications,
+      activities: createNotifyActivities(dependencies),
+      maxConcurrentActivityTaskExecutions: 8,
+    }),
+    Worker.create({
+      ...common,
       taskQueue: bench.queue,
       activities: createBenchActivities(dependencies),
       // More than can be under way: a batch that waits for memory must not keep another from giving its memory back.
@@ -114,12 +123,15 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     }),
   ]);
   const runs = workers.map((worker) => worker.run());
+  const client = new Client({ connection, namespace: temporal.namespace });
+  const relay = startRelay(client, dependencies.notifications.ledger, dependencies.log);
   const stopAll = (): void => {
     for (const worker of workers) if (worker.getState() === "RUNNING") worker.shutdown();
   };
   // One that fails takes the others with it: half a worker would take tasks that it can't finish.
   for (const run of runs) run.catch(stopAll);
   const done = Promise.allSettled(runs).then(async (results) => {
+    await relay.stop();
     await connection.close();
     const failed = results.find((result) => result.status === "rejected");
     if (failed !== undefined) throw failed.reason;

@@ -8,6 +8,7 @@ import type { ActivityInterceptorsFactory } from "@temporalio/worker";
 import { createFilesystemStore } from "../../src/adapters/object-store/filesystem.ts";
 import { createFolderMediaSource } from "../../src/adapters/media-source/folder.ts";
 import { createFolderMediaTarget } from "../../src/adapters/media-target/folder.ts";
+import { createNotificationSender } from "../../src/adapters/notification/notification-sender.ts";
 import { createPostgresSource } from "../../src/adapters/postgres/postgres-source.ts";
 import { createRestoreTarget } from "../../src/adapters/postgres/restore/restore-target.ts";
 import { openRuleChecker } from "../../src/adapters/postgres/rule-checker.ts";
@@ -21,14 +22,17 @@ import { createErasureLedger } from "../../src/control/erasure-ledger.ts";
 import { createJobLedger } from "../../src/control/job-ledger.ts";
 import { listJobs, type JobRow } from "../../src/control/jobs.ts";
 import { migrateControlTables } from "../../src/control/migrate.ts";
+import { createNotificationLedger } from "../../src/control/notification-ledger.ts";
 import { createRestoreLedger } from "../../src/control/restore-ledger.ts";
-import { openText, restoreTargetPurpose } from "../../src/crypto/sealed-text.ts";
+import { channelTargetPurpose, openText, restoreTargetPurpose } from "../../src/crypto/sealed-text.ts";
 import type { BackupOutcome, BackupRequest } from "../../src/domain/backup-request.ts";
 import type { Catalogue } from "../../src/domain/catalogue.ts";
+import type { ChannelTarget } from "../../src/domain/notification.ts";
 import { cacheFolder } from "../../src/local/cache-folder.ts";
 import type { MediaSource } from "../../src/ports/media-source.ts";
 import type { JobLedger } from "../../src/ports/job-ledger.ts";
 import type { ObjectStore } from "../../src/ports/object-store.ts";
+import type { NotificationSender } from "../../src/ports/notifications.ts";
 import type { SourceDatabase } from "../../src/ports/source-database.ts";
 import { testRestore, type RestoreTestInput } from "../../src/recover/restore-test.ts";
 import { createOrOpenRepository, type Repository } from "../../src/repository/repository.ts";
@@ -51,6 +55,7 @@ export interface WorkerFaults {
   readonly source?: SourceDatabase;
   readonly ledger?: JobLedger;
   readonly media?: MediaSource;
+  readonly sender?: NotificationSender;
   readonly activityInterceptors?: readonly ActivityInterceptorsFactory[];
   readonly maxSnapshots?: number;
   readonly benchBytes?: number;
@@ -121,7 +126,7 @@ export async function createBackupRig(options: RigOptions = {}) {
     logLines,
 
     async startWorker(faults: WorkerFaults = {}): Promise<RunningWorker> {
-      const { maxSnapshots, benchBytes, maxCachedWorkflows, activityInterceptors, ...parts } = faults;
+      const { maxSnapshots, benchBytes, maxCachedWorkflows, activityInterceptors, sender, ...parts } = faults;
       const dependencies = {
         source,
         catalogue,
@@ -136,6 +141,12 @@ export async function createBackupRig(options: RigOptions = {}) {
         openRuleChecker: async (targetSealed: string | null) => await openRuleChecker(await targetUrl(targetSealed)),
         mediaTarget: createFolderMediaTarget(mediaDir),
         testRestore: (input: RestoreTestInput) => testRestore(database.url, input),
+        notifications: {
+          ledger: createNotificationLedger(control),
+          sender: sender ?? createNotificationSender({ webhook: { allowedHosts: [] }, mail: null }),
+          openTarget: async (channelId: string, sealed: string) =>
+            JSON.parse(await openText(key, channelTargetPurpose(channelId), sealed)) as ChannelTarget,
+        },
         log: { info: line("info"), warn: line("warn"), error: line("error") },
         toolVersion: "test",
         ...parts,

@@ -17,6 +17,8 @@ export interface ChildWorkerSettings {
   readonly points: { pauses?: readonly ActivityPoint[]; failures?: readonly FailingPoint[] };
   readonly maxSnapshots: number;
   readonly graceMs: number;
+  /** Hosts on this machine that webhooks may reach. */
+  readonly notifyHosts: readonly string[];
 }
 
 export interface ChildWorker {
@@ -33,7 +35,11 @@ const mainPath = fileURLToPath(new URL("./worker-main.ts", import.meta.url));
 export async function startChildWorker(
   rig: BackupRig,
   points: ChildWorkerSettings["points"] = {},
-  { maxSnapshots = 40, graceMs = 1_000 }: { maxSnapshots?: number; graceMs?: number } = {},
+  {
+    maxSnapshots = 40,
+    graceMs = 1_000,
+    notifyHosts = [],
+  }: { maxSnapshots?: number; graceMs?: number; notifyHosts?: readonly string[] } = {},
 ): Promise<ChildWorker> {
   const { temporal, database, storeDir, mediaDir, key } = rig;
   const settings: ChildWorkerSettings = {
@@ -45,6 +51,7 @@ export async function startChildWorker(
     points,
     maxSnapshots,
     graceMs,
+    notifyHosts,
   };
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", mainPath], {
     env: { ...process.env, NODE_OPTIONS: "", TEST_WORKER: JSON.stringify(settings) },

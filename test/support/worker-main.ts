@@ -2,6 +2,7 @@
 // points it reached. Run by startChildWorker; not a test.
 import { createFilesystemStore } from "../../src/adapters/object-store/filesystem.ts";
 import { createFolderMediaSource } from "../../src/adapters/media-source/folder.ts";
+import { createNotificationSender } from "../../src/adapters/notification/notification-sender.ts";
 import { createPostgresSource } from "../../src/adapters/postgres/postgres-source.ts";
 import { createRestoreTarget } from "../../src/adapters/postgres/restore/restore-target.ts";
 import { loadCatalogue } from "../../src/config/load-catalogue.ts";
@@ -10,6 +11,9 @@ import { connectClient } from "../../src/client/connect.ts";
 import { endSchedules } from "../../src/client/start-erasure.ts";
 import { createErasureLedger } from "../../src/control/erasure-ledger.ts";
 import { createJobLedger } from "../../src/control/job-ledger.ts";
+import { createNotificationLedger } from "../../src/control/notification-ledger.ts";
+import { channelTargetPurpose, openText } from "../../src/crypto/sealed-text.ts";
+import type { ChannelTarget } from "../../src/domain/notification.ts";
 import { cacheFolder } from "../../src/local/cache-folder.ts";
 import { openRepository } from "../../src/repository/repository.ts";
 import { loadWorkflowBundle } from "../../src/worker/bundle-workflows.ts";
@@ -23,7 +27,7 @@ import { activityPoints } from "./activity-points.ts";
 import type { ChildWorkerSettings } from "./child-worker.ts";
 
 const settings = JSON.parse(process.env["TEST_WORKER"] ?? "{}") as ChildWorkerSettings;
-const { temporal, databaseUrl, storeDir, mediaDir, key, points, maxSnapshots, graceMs } = settings;
+const { temporal, databaseUrl, storeDir, mediaDir, key, points, maxSnapshots, graceMs, notifyHosts } = settings;
 const say = (line: Record<string, unknown>): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 const log = (level: string) => (message: string, fields?: Record<string, unknown>) =>
   void process.stderr.write(`${JSON.stringify({ level, message, ...fields })}\n`);
@@ -50,6 +54,12 @@ const worker = await startWorker({
     openRuleChecker: (targetSealed) => openRuleChecker(targetSealed ?? databaseUrl),
     mediaTarget: createFolderMediaTarget(mediaDir),
     testRestore: (input) => testRestore(databaseUrl, input),
+    notifications: {
+      ledger: createNotificationLedger(control),
+      sender: createNotificationSender({ webhook: { allowedHosts: notifyHosts }, mail: null }),
+      openTarget: async (channelId, sealed) =>
+        JSON.parse(await openText(key, channelTargetPurpose(channelId), sealed)) as ChannelTarget,
+    },
     log: { info: log("info"), warn: log("warn"), error: log("error") },
     toolVersion: "test",
   },

@@ -85,6 +85,9 @@ describe("the configuration", () => {
       BACKUP_AUTH_ROLES: "editor=operator,boss=owner",
       BACKUP_TRUSTED_PROXIES: "2",
       BACKUP_METRICS_PORT: "9464",
+      BACKUP_SMTP_URL: "smtps://me:p%40ss@mail.example.com:465",
+      BACKUP_SMTP_FROM: "backup@example.com",
+      BACKUP_NOTIFY_HOSTS: "Hooks.internal,localhost:8080",
       PORT: "8080",
     } satisfies Partial<Record<keyof typeof variables.shape, string>>;
     const unused = ["BACKUP_AUTH_JWKS_URL"]; // stands in for BACKUP_AUTH_SECRET
@@ -134,6 +137,10 @@ describe("the configuration", () => {
           roles: { editor: "operator", boss: "owner" },
         },
       },
+      notifications: {
+        mail: { smtpUrl: given.BACKUP_SMTP_URL, from: "backup@example.com" },
+        allowedHosts: ["hooks.internal", "localhost:8080"],
+      },
       warnings: [],
     });
   });
@@ -173,6 +180,10 @@ describe("the configuration", () => {
     ["PORT", "http"],
     ["BACKUP_MEDIA_URL", "gs://bucket"],
     ["TEMPORAL_TLS", "perhaps"],
+    ["BACKUP_SMTP_URL", "mail.example.com:25"],
+    ["BACKUP_SMTP_FROM", "Backup <backup@example.com>"],
+    ["BACKUP_SMTP_FROM", "backup@example.com\r\nBcc: x@example.com"],
+    ["BACKUP_NOTIFY_HOSTS", "http://localhost"],
   ])("refuses %s=%s", (name, value) => {
     expect(problemsOf({ [name]: value, BACKUP_STORAGE_PROVIDER: "aws", BACKUP_STORAGE_BUCKET: "b3" })).toEqual([
       expect.stringContaining(name),
@@ -208,11 +219,15 @@ describe("the configuration", () => {
 
   test.each(secretVariables)("reads %s from a file, and says when both are set", (name) => {
     const value = name.endsWith("URL")
-      ? `${name === "REDIS_URL" ? "redis" : "postgres"}://me:secret@host/db`
+      ? `${{ REDIS_URL: "redis", BACKUP_SMTP_URL: "smtp" }[name as string] ?? "postgres"}://me:secret@host/db`
       : "a secret of some length, long enough for every one";
     const path = join(mkdtempSync(join(tmpdir(), "wedsync-config-")), "secret");
     writeFileSync(path, `${value}\n`);
-    const rest: Record<string, string> = name === "AWS_SECRET_ACCESS_KEY" ? { AWS_ACCESS_KEY_ID: "id" } : {};
+    const companions: Partial<Record<string, Record<string, string>>> = {
+      AWS_SECRET_ACCESS_KEY: { AWS_ACCESS_KEY_ID: "id" },
+      BACKUP_SMTP_URL: { BACKUP_SMTP_FROM: "backup@example.com" },
+    };
+    const rest = companions[name] ?? {};
     expect(JSON.stringify(parse({ ...rest, [`${name}_FILE`]: path }))).toContain(value);
     expect(problemsOf({ ...rest, [`${name}_FILE`]: path, [name]: value })).toEqual([
       `${name} and ${name}_FILE are both set; set one`,
