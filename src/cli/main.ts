@@ -12,6 +12,14 @@ import { runCheckCatalogue, runShowCatalogue, runSuggestCatalogue } from "./cata
 import { runDoctor } from "./doctor.ts";
 import { runGenerateKey, runRotateKey, runVerificationKey } from "./keys.ts";
 import { runList, runShow } from "./list.ts";
+import {
+  runAddChannel,
+  runListChannels,
+  runListDeliveries,
+  runRemoveChannel,
+  runTestChannel,
+  type AddChannelOptions,
+} from "./notify.ts";
 import { createOutput, reportError } from "./output.ts";
 import {
   runDeletePolicy,
@@ -175,6 +183,35 @@ policy
   .description("say in words and times what a cron line means")
   .option("--time-zone <zone>", "", "UTC")
   .action(run((session, cron: string, options: { timeZone: string }) => runPreviewPolicy(session, cron, options)));
+
+const notify = program.command("notify").description("who is told what becomes of backups");
+notify
+  .command("add")
+  .description("tell a webhook or e-mail addresses")
+  .requiredOption("-o, --organization <id>")
+  .requiredOption("--name <name>", "what the channel is called")
+  .option("--webhook <url>", "https; its signing secret is printed once")
+  .option("--email <address>", "(may be given again)", collect)
+  .option("--event <event>", "only this event (may be given again); default: all but backup.completed", collect)
+  .action(run((session, options: AddChannelOptions) => runAddChannel(session, options)));
+notify
+  .command("list")
+  .description("channels")
+  .option("-o, --organization <id>")
+  .action(run((session, options: { organization?: string }) => runListChannels(session, options)));
+notify
+  .command("remove <channel>")
+  .description("tell it nothing more")
+  .action(run((session, id: string) => runRemoveChannel(session, id)));
+notify
+  .command("test <channel>")
+  .description("send a test through it, and say what came of it")
+  .action(run((session, id: string) => runTestChannel(session, id)));
+notify
+  .command("deliveries")
+  .description("what was sent, how often it was tried and how that ended")
+  .option("-o, --organization <id>")
+  .action(run((session, options: { organization?: string }) => runListDeliveries(session, options)));
 
 addRestoreCommands(program, run, environment["RESTORE_TARGET_DATABASE_URL"]);
 

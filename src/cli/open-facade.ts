@@ -49,6 +49,10 @@ export async function openFacade(session: Session, place: { port: number; host: 
       watch: new JobWatch(client),
       dataSets: catalogue.dataSets.map((dataSet) => dataSet.name),
       listOrganizations: keepFor(organizationsAgeMs, () => source.listOrganizations(catalogue.root)),
+      notifications: {
+        allowedHosts: config.notifications.allowedHosts,
+        sealTarget: (channelId, target) => session.sealChannelTarget(channelId, target),
+      },
       checks: {
         temporal: () => client.workflowService.getSystemInfo({}),
         database: () => control.query("SELECT 1"),

@@ -31,6 +31,9 @@ export const actionTable = {
   "restore.start": rule("admin", true, "order, decide, approve and cancel restores"),
   "restore.rollback": rule("admin", true, "roll a restore back"),
   "verification.read": rule("viewer", true, "see what was proven"),
+  "notification.read": rule("viewer", true, "see notification channels and what became of notifications"),
+  "notification.write": rule("admin", false, "add and remove notification channels"),
+  "notification.test": rule("operator", true, "send a test through a channel"),
   "audit.read": rule("admin", true, "read the audit log"),
 } as const satisfies Record<string, Rule>;
 

@@ -1,5 +1,6 @@
 // What the facade is given. Its main makes it (src/cli/open-facade.ts); tests make it with faults.
 import type { Client } from "@temporalio/client";
+import type { ChannelTarget } from "../domain/notification.ts";
 import type { BoundSessions } from "../control/bound-sessions.ts";
 import type { Authenticator } from "./authenticator.ts";
 import type { HealthChecks } from "./health.ts";
@@ -23,6 +24,12 @@ export interface FacadeDependencies {
   readonly dataSets: readonly string[];
   /** Ids of all organizations of the source. */
   readonly listOrganizations: () => Promise<readonly string[]>;
+  readonly notifications: {
+    /** Hosts that an operator lets webhooks reach by http and at private addresses. */
+    readonly allowedHosts: readonly string[];
+    /** For the channel's row: what a session of the facade writes, it can't read again. */
+    readonly sealTarget: (channelId: string, target: ChannelTarget) => Promise<string>;
+  };
   readonly checks: HealthChecks;
   readonly log: FacadeLog;
   /** Keys the hashes of addresses. */

@@ -81,6 +81,8 @@ export interface Endpoint<
   };
   /** What it can be refused with, beyond what any endpoint can. */
   readonly refusals?: readonly ErrorCode[];
+  /** What is kept of the answer for a repeated request with the same Idempotency-Key. */
+  readonly withoutSecrets?: (body: unknown) => unknown;
   /** What the audit log says it was done to; default: the path. */
   handle(call: Call<P, Q, B>): Promise<Answer>;
 }

@@ -6,6 +6,13 @@ import { downloadObject, startDownload } from "./endpoints/downloads.ts";
 import { cancelJob, listJobs, readJob, watchJob } from "./endpoints/jobs.ts";
 import { listOrganizations, readOrganization, readStatistics } from "./endpoints/organizations.ts";
 import {
+  createNotificationChannel,
+  deleteNotificationChannel,
+  listNotificationChannels,
+  listNotificationDeliveries,
+  testNotificationChannel,
+} from "./endpoints/notifications.ts";
+import {
   createPolicyEndpoint,
   deletePolicy,
   listPolicies,
@@ -66,5 +73,10 @@ export const endpoints: readonly Endpoint[] = [
   cancelRestoreEndpoint,
   rollBackRestore,
   listVerifications,
+  listNotificationChannels,
+  createNotificationChannel,
+  deleteNotificationChannel,
+  testNotificationChannel,
+  listNotificationDeliveries,
   listAudit,
 ];

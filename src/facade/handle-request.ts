@@ -56,7 +56,7 @@ export async function handleRequest(
     if (isSafe(endpoint.method)) {
       answer = await endpoint.handle(call);
     } else {
-      answer = await once(request, dependencies, binding, async () => {
+      answer = await once(endpoint, request, dependencies, binding, async () => {
         const allowance = await allowanceOf(endpoint, call);
         await audit("allowed", stated);
         started = true;
@@ -181,6 +181,7 @@ function purposeOf(call: Call<never, never, never>): Record<string, unknown> {
 
 /** With an Idempotency-Key, the same request is worked on once, whatever happens to its answer on the way. */
 async function once(
+  endpoint: Endpoint,
   request: Request,
   { sessions }: FacadeDependencies,
   binding: Binding,
@@ -209,9 +210,9 @@ async function once(
   }
   try {
     const { status, body = null, headers = {} } = await work();
-    const answer = { status, body, headers };
-    await sessions.run(binding, (bound) => keepAnswer(bound, keyed, answer));
-    return answer;
+    const kept = { status, body: endpoint.withoutSecrets?.(body) ?? body, headers };
+    await sessions.run(binding, (bound) => keepAnswer(bound, keyed, kept));
+    return { status, body, headers };
   } catch (error) {
     await sessions.run(binding, (bound) => releaseKey(bound, keyed)).catch(() => {}); // it is given up by its age then
     throw error;

@@ -1,10 +1,10 @@
 // A worker: runs workflows and activities until it is told to stop. Five Temporal workers in one process:
 //
-//   control     workflows, and activities that any worker can do
-//   restores    staging, comparing, applying and undoing restores; restore tests
-//   snapshots   holds snapshots; its slots are the bound on open snapshots on the source database by this process
+//   control        workflows, and activities that any worker can do
+//   restores       staging, comparing, applying and undoing restores; restore tests
+//   snapshots      holds snapshots; its slots are the bound on open snapshots on the source database by this process
 //   notifications  webhooks and e-mail: waits for other people's servers
-//   bench       this process's own queue: collect, compress, encrypt, upload, seal
+//   bench          this process's own queue: collect, compress, encrypt, upload, seal
 //
 // A stop lets running activities learn of it, waits `graceMs`, and leaves the rest to Temporal: another worker takes over.
 import { hostname } from "node:os";
@@ -123,7 +123,6 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     }),
   ]);
   const runs = workers.map((worker) => worker.run());
-  const client = new Client({ connection, namespace: temporal.namespace });
   const relay = startRelay(client, dependencies.notifications.ledger, dependencies.log);
   const stopAll = (): void => {
     for (const worker of workers) if (worker.getState() === "RUNNING") worker.shutdown();

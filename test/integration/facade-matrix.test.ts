@@ -20,6 +20,7 @@ let backupId: string;
 const policyId = randomUUID();
 const triggerId = randomUUID();
 const restoreId = randomUUID();
+const channelId = randomUUID();
 let ticket: string;
 let cells = 0;
 
@@ -68,6 +69,7 @@ const future = (): string => new Date(Date.now() + 3_600_000).toISOString();
 const bodies: Readonly<Record<string, () => object>> = {
   createPolicy: () => ({ name: `policy ${randomUUID()}`, cron: "0 2 * * *" }),
   replacePolicy: () => ({ name: "nightly", cron: "0 3 * * *" }),
+  createNotificationChannel: () => ({ name: `channel ${randomUUID()}`, email: { to: ["ops@example.org"] } }),
   startBackup: () => ({}),
   triggerBackup: () => ({ at: future() }),
   startDownload: () => ({ purpose: "a test" }),
@@ -93,10 +95,11 @@ const tableOf: Readonly<Record<string, string>> = {
   backupId: "backup_jobs",
   triggerId: "backup_triggers",
   restoreId: "backup_restores",
+  channelId: "notification_channels",
 };
 
 const idOf = (name: string): string =>
-  ({ policyId, jobId: backupId, backupId, triggerId, restoreId, ticket, organizationId: own })[name] ?? "";
+  ({ policyId, jobId: backupId, backupId, triggerId, restoreId, channelId, ticket, organizationId: own })[name] ?? "";
 const paramsOf = (endpoint: Endpoint): string[] => Object.keys(endpoint.params?.shape ?? {});
 
 /** As an address of `own`'s things. */
@@ -135,6 +138,11 @@ async function isVisible(endpoint: Endpoint, organizationId: string): Promise<bo
 
 async function freshPolicy(): Promise<void> {
   await rig.control.query(
+    `INSERT INTO backup.notification_channels (id, organization_id, name, kind, events, shown, requested_by)
+     VALUES ($1, $2, 'ops', 'email', '{backup.failed}', 'o…@example.org', 'test') ON CONFLICT DO NOTHING`,
+    [channelId, own],
+  );
+  await rig.control.query(
     `INSERT INTO backup.backup_policies (id, organization_id, name, cron) VALUES ($1, $2, 'nightly', '0 2 * * *')
      ON CONFLICT (id) DO UPDATE SET paused = false`,
     [policyId, own],
@@ -171,7 +179,7 @@ describe.each(endpoints.map((endpoint) => [`${endpoint.method.toUpperCase()} ${e
       const told = other.answer.text
         .replaceAll(pathOf(endpoint), "")
         .replaceAll(/"subject":"(GET|POST|PUT|DELETE) [^"]*"/g, "");
-      for (const secret of [own, backupId, policyId, triggerId, restoreId])
+      for (const secret of [own, backupId, policyId, triggerId, restoreId, channelId])
         if (!paramsOf(endpoint).some((name) => idOf(name) === secret)) expect(told).not.toContain(secret);
 
       const { answer: naming, couldName } = await send(endpoint, theirs, own);

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { SignJWT, type JWTPayload } from "jose";
 import { Pool } from "pg";
 import { openBoundSessions, readBindingKey } from "../../src/control/bound-sessions.ts";
+import { channelTargetPurpose, sealText } from "../../src/crypto/sealed-text.ts";
 import type { Role } from "../../src/domain/authorization.ts";
 import { createAuthenticator } from "../../src/facade/authenticator.ts";
 import type { FacadeDependencies } from "../../src/facade/dependencies.ts";
@@ -47,6 +48,10 @@ export async function createFacadeRig(rig: BackupRig, options: FacadeRigOptions 
     watch: new JobWatch(rig.client),
     dataSets: rig.catalogue.dataSets.map((dataSet) => dataSet.name),
     listOrganizations: () => rig.source.listOrganizations(rig.catalogue.root),
+    notifications: {
+      allowedHosts: [],
+      sealTarget: (channelId, target) => sealText(rig.key, channelTargetPurpose(channelId), JSON.stringify(target)),
+    },
     checks: {},
     log: {
       info: (fields, message) => void logged.push(JSON.stringify({ message, ...fields })),
