@@ -14,7 +14,8 @@ CREATE TABLE backup.notification_channels (
 );
 COMMENT ON TABLE backup.notification_channels IS 'Where an organization wants to be told what';
 COMMENT ON COLUMN backup.notification_channels.shown IS 'The target without what is secret or personal in it: a host, a masked address';
-SELECT backup.protect_table('backup.notification_channels'), backup.audit_table('backup.notification_channels');
+SELECT backup.protect_table('backup.notification_channels'), backup.audit_table('backup.notification_channels'),
+  backup.refuse_when_erased('backup.notification_channels');
 
 -- Apart, and without organization_id: the facade's role has no right here, so that no session can read a target, its own
 -- organization's included. It writes one through put_notification_target.
