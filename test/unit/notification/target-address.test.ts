@@ -101,9 +101,9 @@ function formsOf(bytes: readonly number[]): string[] {
     `${a}.${((b << 16) | (c << 8) | d) >>> 0}`,
     `${a}.${b}.${(c << 8) | d}`,
     `${hex(a)}.${octal(b)}.${c}.${hex(d)}`,
-    bytes.map((byte) => [...String(byte)].map((digit) => `%3${digit}`).join("")).join("."),
+    bytes.map((byte) => Array.from(String(byte), (digit) => `%3${digit}`).join("")).join("."),
     bytes
-      .map((byte) => [...String(byte)].map((digit) => String.fromCodePoint(0xff10 + Number(digit))).join(""))
+      .map((byte) => Array.from(String(byte), (digit) => String.fromCodePoint(0xff10 + Number(digit))).join(""))
       .join("。"),
     `[::ffff:${bytes.join(".")}]`,
     `[::ffff:${pair(a, b)}:${pair(c, d)}]`,
