@@ -45,7 +45,7 @@ export default {
     ),
     only(
       "contract-is-types",
-      "^activities/(contract|erase-contract|notify-contract|restore-contract|verify-contract)\\.ts$",
+      "^activities/(contract|erase-contract|notify-contract|prune-contract|restore-contract|verify-contract)\\.ts$",
       ["^src/domain/"],
       "Workflows import the contract: nothing of Node may come with it.",
     ),
@@ -60,7 +60,7 @@ export default {
       "^workflows/",
       [
         "^src/domain/",
-        "^activities/(contract|erase-contract|notify-contract|restore-contract|verify-contract)\\.ts$",
+        "^activities/(contract|erase-contract|notify-contract|prune-contract|restore-contract|verify-contract)\\.ts$",
         ...npm("@temporalio/workflow", "@temporalio/common"),
       ],
       "Workflows are replayed: they may touch nothing that can answer differently the second time.",

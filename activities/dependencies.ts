@@ -7,6 +7,7 @@ import type { MediaSource } from "../src/ports/media-source.ts";
 import type { MediaTarget } from "../src/ports/media-target.ts";
 import type { NotificationLedger, NotificationSender } from "../src/ports/notifications.ts";
 import type { RestoreLedger } from "../src/ports/restore-ledger.ts";
+import type { RetentionLedger } from "../src/ports/retention-ledger.ts";
 import type { RestoreTarget } from "../src/ports/restore-target.ts";
 import type { RuleChecker } from "../src/ports/rule-checker.ts";
 import type { JobLedger } from "../src/ports/job-ledger.ts";
@@ -58,6 +59,7 @@ export interface ActivityDependencies {
     readonly policyIds: readonly string[];
     readonly triggerWorkflowIds: readonly string[];
   }) => Promise<void>;
+  readonly retention: RetentionLedger;
   /** Null = the source database; else the one whose URL was sealed into the restore's row. */
   readonly openRestoreTarget: (targetSealed: string | null) => Promise<RestoreTarget>;
   readonly openRuleChecker: (targetSealed: string | null) => Promise<RuleChecker>;

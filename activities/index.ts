@@ -8,6 +8,8 @@ import { encryptBatch } from "./encrypt.ts";
 import type { EraseActivities, EraseControlActivities } from "./erase-contract.ts";
 import { createEraseActivities } from "./erase.ts";
 import { createSnapshotActivities } from "./hold-snapshot.ts";
+import { releaseBackups, sweepStore } from "./prune.ts";
+import type { PruneActivities, PruneControlActivities } from "./prune-contract.ts";
 import { findSealedBackup, rollBackUploads } from "./rollback.ts";
 import { sealBackup } from "./seal.ts";
 import type { NotifyActivities, NotifyControlActivities } from "./notify-contract.ts";
@@ -31,13 +33,15 @@ import { proveStoredBackup, verifyBackup } from "./verify.ts";
 import type { VerifyActivities, VerifyControlActivities } from "./verify-contract.ts";
 
 export function createControlActivities(dependencies: ActivityDependencies) {
-  const { ledger, restores, erasures, repository, notifications, log } = dependencies;
+  const { ledger, restores, erasures, retention, repository, notifications, log } = dependencies;
   const activities: ControlActivities &
     QueuedActivities &
     RestoreControlActivities &
     VerifyControlActivities &
     EraseControlActivities &
-    NotifyControlActivities = {
+    NotifyControlActivities &
+    PruneControlActivities &
+    PruneActivities = {
     authorizeBackup: ({ key: { backupId: id, organizationId }, request, workflowId }) =>
       takePastEnded(dependencies, { id, organizationId }, () =>
         ledger.openJob({ jobId: id, organizationId, workflowId, request }),
@@ -71,6 +75,15 @@ export function createControlActivities(dependencies: ActivityDependencies) {
     closeErasure: ({ code, message, ...order }) => erasures.closeErasure(order, { code, message }),
     closeNotification: ({ deliveryId, code }) => notifications.ledger.closeFailed(deliveryId, code),
     noticeOverduePolicies: async () => ({ notifications: await notifications.ledger.noticeOverdue() }),
+    isPruneDue: ({ organizationId }) => retention.isPruneDue(organizationId),
+    openPrune: (input) =>
+      takePastEnded(dependencies, { id: input.pruneId, organizationId: input.organizationId }, () =>
+        retention.openPrune(input),
+      ),
+    releaseBackups: (input) => releaseBackups(dependencies, input),
+    sweepStore: (input) => sweepStore(dependencies, input),
+    reportPrune: (input) => retention.completePrune(input),
+    closeFailedPrune: (input) => retention.failPrune(input),
   };
   return atTheEdge({ ...activities }, log);
 }

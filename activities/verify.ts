@@ -16,7 +16,7 @@ import type { SessionKey, Verification } from "./contract.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import type { VerifyActivities } from "./verify-contract.ts";
 
-type Dependencies = Pick<ActivityDependencies, "repository" | "ledger" | "catalogue" | "testRestore">;
+type Dependencies = Pick<ActivityDependencies, "repository" | "ledger" | "catalogue" | "testRestore" | "retention">;
 
 interface Asked {
   readonly organizationId: string;
@@ -66,8 +66,20 @@ export async function proveStoredBackup(
 ): Promise<Proof> {
   const { organizationId, level, part } = order;
   const { backupId, sequence } = backup;
-  return await prove(dependencies, { organizationId, backupId, sequence, level, part });
+  const asked = { organizationId, backupId, sequence, level, part };
+  // All stored bytes are looked at as they are; one backup must stay until it is proven.
+  if (level === "integrity") return await prove(dependencies, asked);
+  const { retention } = dependencies;
+  const reader = `verify/${order.verificationId}`;
+  if (!(await retention.holdBackup({ organizationId, sequence, reader, seconds: holdSeconds })))
+    throw new BackupError("BackupNotFound", `Retention has let backup ${sequence} go meanwhile.`, { organizationId });
+  const proof = await prove(dependencies, asked);
+  await retention.dropHold({ organizationId, reader });
+  return proof;
 }
+
+/** Longer than one try may take; where the verification ends badly, retention waits this long and no more. */
+const holdSeconds = 7 * 60 * 60;
 
 async function prove(dependencies: Dependencies, asked: Asked): Promise<Proof> {
   const { cancellationSignal } = Context.current();

@@ -1,7 +1,18 @@
 // What a policy's Temporal Schedule starts. The backup is a child under the organization's fixed id: when one is already
 // running (from another policy, the CLI or the facade), this run is skipped, and says so.
 import { WorkflowExecutionAlreadyStartedError } from "@temporalio/common";
-import { ApplicationFailure, executeChild, ParentClosePolicy, setCurrentDetails, sleep } from "@temporalio/workflow";
+import {
+  ApplicationFailure,
+  executeChild,
+  log,
+  ParentClosePolicy,
+  patched,
+  proxyLocalActivities,
+  setCurrentDetails,
+  sleep,
+  startChild,
+} from "@temporalio/workflow";
+import type { PruneControlActivities } from "../activities/prune-contract.ts";
 import {
   backupPriority,
   backupWorkflowId,
@@ -9,8 +20,11 @@ import {
   type BackupRequest,
 } from "../src/domain/backup-request.ts";
 import { judgePrerequisites } from "../src/domain/policy.ts";
+import { pruneWorkflowId } from "../src/domain/prune-run.ts";
 import { control } from "./activity-options.ts";
 import { backupOrganization } from "./backup-organization.ts";
+import { describeFailure } from "./failures.ts";
+import { pruneBackups } from "./prune-backups.ts";
 import { searchAttributesOf } from "./search-attributes.ts";
 
 export type PolicyRun = { ran: true; outcome: BackupOutcome } | { ran: false; reason: string };
@@ -36,6 +50,7 @@ export async function runBackupPolicy(input: { policyId: string; organizationId:
       // Also when the policy's run is ended by force, the backup gets to clean up after itself.
       parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
     });
+    if (patched("retention")) await startRetention(input);
     return { ran: true, outcome };
   } catch (error) {
     if (error instanceof WorkflowExecutionAlreadyStartedError) {
@@ -61,5 +76,37 @@ async function waitForPrerequisites(policyId: string): Promise<void> {
     }
     setCurrentDetails("waits for the policies that must run before it");
     await sleep(pauseMs);
+  }
+}
+
+const retention = proxyLocalActivities<Pick<PruneControlActivities, "isPruneDue">>({
+  startToCloseTimeout: "20s",
+  retry: { initialInterval: "200ms", backoffCoefficient: 2, maximumAttempts: 3 },
+});
+
+/**
+ * Stage 11, retain, in a run of its own: the backup is done, whatever becomes of older ones. Asked of the control tables
+ * first, because on most nights of most organizations there is nothing to let go.
+ */
+async function startRetention({
+  policyId,
+  organizationId,
+}: {
+  policyId: string;
+  organizationId: string;
+}): Promise<void> {
+  try {
+    if (!(await retention.isPruneDue({ organizationId }))) return;
+    await startChild(pruneBackups, {
+      workflowId: pruneWorkflowId(organizationId),
+      args: [{ organizationId, requestedBy: policyId, forgetMissing: false, graceMs: null }],
+      staticSummary: `retention of ${organizationId} by policy`,
+      typedSearchAttributes: searchAttributesOf({ organizationId, policyId }, "prune"),
+      priority: { priorityKey: 5, fairnessKey: organizationId.slice(0, 64) },
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+    });
+  } catch (error) {
+    // The next night tries again; the backup itself went well.
+    log.warn("retention was not started", { reason: describeFailure(error).code });
   }
 }

@@ -9,10 +9,13 @@ const keys = {
   operation: keyword("Operation"),
 };
 
-export function searchAttributesOf({ organizationId, policyId }: BackupRequest): TypedSearchAttributes {
+export function searchAttributesOf(
+  { organizationId, policyId }: Pick<BackupRequest, "organizationId" | "policyId">,
+  operation: "backup" | "prune" = "backup",
+): TypedSearchAttributes {
   return new TypedSearchAttributes([
     { key: keys.organizationId, value: organizationId },
-    { key: keys.operation, value: "backup" },
+    { key: keys.operation, value: operation },
     ...(policyId === null ? [] : [{ key: keys.policyId, value: policyId }]),
   ]);
 }

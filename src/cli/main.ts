@@ -10,6 +10,7 @@ import { runVerifyAudit } from "./audit.ts";
 import { runBackup, type BackupOptions } from "./backup.ts";
 import { runCheckCatalogue, runShowCatalogue, runSuggestCatalogue } from "./catalogue.ts";
 import { runDoctor } from "./doctor.ts";
+import { runLiftHold, runListHolds, runPlaceHold } from "./hold.ts";
 import { runGenerateKey, runRotateKey, runVerificationKey } from "./keys.ts";
 import { runList, runShow } from "./list.ts";
 import {
@@ -31,9 +32,11 @@ import {
   runTriggerPolicy,
   type PutPolicyOptions,
 } from "./policy.ts";
+import { runPruneBackups, type PruneOptions } from "./prune.ts";
 import { runRecover } from "./recover.ts";
 import { runReport } from "./report.ts";
 import { addRestoreCommands } from "./restore-commands.ts";
+import { addRetentionOptions } from "./retention-options.ts";
 import { Session, toolVersion } from "./session.ts";
 import type { TokenOptions } from "./token.ts";
 import { runVerify } from "./verify.ts";
@@ -135,24 +138,25 @@ program
   .option("--no-wait", "start and return")
   .action(run((session, options: BackupOptions) => runBackup(session, options)));
 const policy = program.command("policy").description("backups on a schedule");
-policy
-  .command("create")
-  .description("create a policy, or change the one of this name")
-  .requiredOption("-o, --organization <id>")
-  .requiredOption("--cron <line>", "five fields, such as '0 2 * * *'")
-  .option("--name <name>", "", "nightly")
-  .option("--time-zone <zone>", "", "UTC")
-  .option("--jitter <seconds>", "spread starts over so many seconds", "300")
-  .option("--catchup <seconds>", "catch up a missed run of at most this age", "21600")
-  .option("--data-set <name>", "only this data set (may be given again)", collect)
-  .addOption(proofOption())
-  .option("--after <policy>", "run only after this policy has run well (may be given again)", collect)
-  .option("--verify-cron <line>", "verify stored backups on a schedule of its own, too")
-  .addOption(
-    new Option("--verify-level <level>", "how the newest is verified then").choices(verifiable).default("restore"),
-  )
-  .option("--verify-nights <count>", "within so many of these runs every stored byte is read once", "7")
-  .action(run((session, options: PutPolicyOptions) => runPutPolicy(session, options)));
+addRetentionOptions(
+  policy
+    .command("create")
+    .description("create a policy, or change the one of this name")
+    .requiredOption("-o, --organization <id>")
+    .requiredOption("--cron <line>", "five fields, such as '0 2 * * *'")
+    .option("--name <name>", "", "nightly")
+    .option("--time-zone <zone>", "", "UTC")
+    .option("--jitter <seconds>", "spread starts over so many seconds", "300")
+    .option("--catchup <seconds>", "catch up a missed run of at most this age", "21600")
+    .option("--data-set <name>", "only this data set (may be given again)", collect)
+    .addOption(proofOption())
+    .option("--after <policy>", "run only after this policy has run well (may be given again)", collect)
+    .option("--verify-cron <line>", "verify stored backups on a schedule of its own, too")
+    .addOption(
+      new Option("--verify-level <level>", "how the newest is verified then").choices(verifiable).default("restore"),
+    )
+    .option("--verify-nights <count>", "within so many of these runs every stored byte is read once", "7"),
+).action(run((session, options: PutPolicyOptions) => runPutPolicy(session, options)));
 policy
   .command("list")
   .description("policies and when they run next")
@@ -212,6 +216,29 @@ notify
   .description("what was sent, how often it was tried and how that ended")
   .option("-o, --organization <id>")
   .action(run((session, options: { organization?: string }) => runListDeliveries(session, options)));
+program
+  .command("prune")
+  .description("let go of backups that no rule of their policy keeps")
+  .option("-o, --organization <id>", "only this one")
+  .option("--dry-run", "say which rule keeps each backup; change nothing")
+  .option("--forget-missing", "write down that missing backups are known to be gone")
+  .action(run((session, options: PruneOptions) => runPruneBackups(session, options)));
+const hold = program.command("hold").description("legal holds: nothing of an organization's backups is removed");
+hold
+  .command("place")
+  .description("from now on nothing is removed")
+  .requiredOption("-o, --organization <id>")
+  .requiredOption("--reason <text>", "kept in the audit log")
+  .action(run((session, options: { organization: string; reason: string }) => runPlaceHold(session, options)));
+hold
+  .command("lift")
+  .description("retention and erasure may remove again")
+  .requiredOption("-o, --organization <id>")
+  .action(run((session, options: { organization: string }) => runLiftHold(session, options)));
+hold
+  .command("list")
+  .description("organizations under a legal hold")
+  .action(run((session) => runListHolds(session)));
 
 addRestoreCommands(program, run, environment["RESTORE_TARGET_DATABASE_URL"]);
 

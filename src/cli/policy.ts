@@ -12,10 +12,12 @@ import { deletePolicy, getPolicy, listPolicies, putPolicy, setPolicyPaused } fro
 import type { VerificationLevel } from "../domain/verify-run.ts";
 import { BackupError } from "../domain/errors.ts";
 import { scheduleIdOf, verificationScheduleIdOf, type Policy } from "../domain/policy.ts";
+import { describeRetention } from "../domain/retention.ts";
 import { table } from "./output.ts";
+import { readRetention, type RetentionOptions } from "./retention-options.ts";
 import type { Session } from "./session.ts";
 
-export interface PutPolicyOptions {
+export interface PutPolicyOptions extends RetentionOptions {
   readonly organization: string;
   readonly name: string;
   readonly cron: string;
@@ -34,6 +36,7 @@ export async function runPutPolicy(session: Session, options: PutPolicyOptions):
   const preview = previewSchedule(options.cron, options.timeZone);
   if (options.verifyCron !== undefined) previewSchedule(options.verifyCron, options.timeZone);
   const nights = Math.max(1, wholeNumber("--verify-nights", options.verifyNights, 366));
+  const retention = readRetention(options);
   const [control, client, source, catalogue] = [
     await session.control(),
     await session.client(),
@@ -58,13 +61,15 @@ export async function runPutPolicy(session: Session, options: PutPolicyOptions):
     ...(options.verifyCron === undefined
       ? {}
       : { verification: { cron: options.verifyCron, level: options.verifyLevel, nights } }),
+    ...(retention === undefined ? {} : { retention }),
     paused: false,
   });
   if (options.after !== undefined) await setDependencies(control, policy.id, options.after);
   const change = await applyPolicySchedule(client, policy);
   session.output.result(
     { ...policy, schedule: change, ...preview },
-    () => `${change} policy ${policy.id}\n${preview.words}\nnext: ${preview.nextRuns.slice(0, 3).join(", ")}`,
+    () =>
+      `${change} policy ${policy.id}\n${preview.words}; ${describeRetention(policy.retention)}\nnext: ${preview.nextRuns.slice(0, 3).join(", ")}`,
   );
   return 0;
 }
@@ -82,12 +87,13 @@ export async function runListPolicies(session: Session, options: { organization?
     described.length === 0
       ? "There are no policies. Make one with: wedsync-backup policy create --organization ID --cron '0 2 * * *'"
       : table(
-          ["policy", "organization", "name", "when", "state", "next run (UTC)"],
+          ["policy", "organization", "name", "when", "keeps", "state", "next run (UTC)"],
           described.map((each) => [
             each.id,
             each.organizationId,
             each.name,
             previewSchedule(each.cron, each.timeZone, 1).words,
+            describeRetention(each.retention),
             each.schedule === null ? "NO SCHEDULE" : each.paused ? "paused" : "active",
             each.paused ? "-" : (each.schedule?.nextRuns[0] ?? "-"),
           ]),

@@ -21,6 +21,7 @@ import { createJobLedger } from "../control/job-ledger.ts";
 import { migrateControlTables } from "../control/migrate.ts";
 import { createNotificationLedger } from "../control/notification-ledger.ts";
 import { createRestoreLedger } from "../control/restore-ledger.ts";
+import { createRetentionLedger } from "../control/retention-ledger.ts";
 import { channelTargetPurpose, openText, restoreTargetPurpose, sealText } from "../crypto/sealed-text.ts";
 import type { Catalogue } from "../domain/catalogue.ts";
 import { BackupError } from "../domain/errors.ts";
@@ -227,6 +228,7 @@ export class Session {
       restores: createRestoreLedger(control),
       erasures: createErasureLedger(control),
       endSchedules: (input: SchedulesToEnd) => endSchedules(client, input),
+      retention: createRetentionLedger(control),
       openRestoreTarget: (targetSealed: string | null) => this.openRestoreTarget(targetSealed),
       openRuleChecker: async (targetSealed: string | null) => openRuleChecker(await this.targetUrl(targetSealed)),
       testRestore: (input: RestoreTestInput) => testRestore(this.scratchUrl, input),

@@ -14,6 +14,8 @@ const ownLeaseSql = `
       SET operation = 'backup', holder = excluded.holder, expires_at = excluded.expires_at,
           fencing_token = CASE WHEN held.holder = excluded.holder THEN held.fencing_token ELSE excluded.fencing_token END
       WHERE held.holder = excluded.holder OR held.expires_at < now()
+        -- Whatever a prune goes on to remove, no backup counts on (FORMAT.md, "Removing").
+        OR held.operation IN ('prune', 'release')
         OR EXISTS (SELECT 1 FROM backup.backup_jobs j WHERE j.id = held.holder AND (j.status <> 'running' OR j.workflow_id = $4))
     RETURNING fencing_token`;
 

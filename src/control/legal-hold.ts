@@ -20,6 +20,9 @@ export async function readLegalHold(database: Queryable, organizationId: string)
   return hold ?? null;
 }
 
+export const listLegalHolds = (database: Queryable): Promise<LegalHold[]> =>
+  database.query<LegalHold>(`SELECT ${columns} FROM backup.legal_holds ORDER BY organization_id`);
+
 /** Placing it again changes the reason, and not since when it stands. */
 export async function placeLegalHold(
   database: Queryable,

@@ -14,6 +14,9 @@ export async function migrateControlTables(databaseUrl: string): Promise<readonl
       migrationsSchema: "backup",
       migrationsTable: "migrations",
       createMigrationsSchema: true,
+      // Work that went on side by side has numbers side by side, and a lower one may come later. They don't build on one
+      // another then; one that builds on another has the higher number.
+      checkOrder: false,
       advisoryLockMode: "wait",
       log: () => {},
       verbose: false,

@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { BackupError } from "../domain/errors.ts";
 import type { Policy } from "../domain/policy.ts";
-import { verificationColumn } from "./policies.ts";
+import { retentionColumn, verificationColumn } from "./policies.ts";
 import type { Queryable } from "./control-database.ts";
 
 export interface PolicyValues extends Omit<Policy, "id" | "organizationId" | "version" | "verification"> {
@@ -12,13 +12,14 @@ export interface PolicyValues extends Omit<Policy, "id" | "organizationId" | "ve
 }
 
 const columns = `id, organization_id AS "organizationId", name, cron, time_zone AS "timeZone", jitter_seconds AS "jitterSeconds",
-  catchup_seconds AS "catchupSeconds", proof, data_sets AS "dataSets", paused, version, ${verificationColumn}`;
+  catchup_seconds AS "catchupSeconds", proof, data_sets AS "dataSets", paused, version,
+  ${verificationColumn}, ${retentionColumn}`;
 
 /** @throws PolicyExists */
 export async function createPolicy(bound: Queryable, organizationId: string, values: PolicyValues): Promise<Policy> {
   const [created] = await bound.query<Policy>(
-    `INSERT INTO backup.backup_policies (id, organization_id, name, cron, time_zone, jitter_seconds, catchup_seconds, proof, data_sets, paused, longest_gap_seconds)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (organization_id, name) DO NOTHING RETURNING ${columns}`,
+    `INSERT INTO backup.backup_policies (id, organization_id, name, cron, time_zone, jitter_seconds, catchup_seconds, proof, data_sets, paused, longest_gap_seconds, retention)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (organization_id, name) DO NOTHING RETURNING ${columns}`,
     [randomUUID(), organizationId, ...inOrder(values)],
   );
   if (created === undefined) throw exists();
@@ -40,7 +41,7 @@ export async function changePolicy(
   if (taken !== undefined) throw exists();
   const [changed] = await bound.query<Policy>(
     `UPDATE backup.backup_policies SET name = $2, cron = $3, time_zone = $4, jitter_seconds = $5, catchup_seconds = $6, proof = $7, data_sets = $8,
-       paused = $9, longest_gap_seconds = $10, version = version + 1, updated_at = now() WHERE id = $1 RETURNING ${columns}`,
+       paused = $9, longest_gap_seconds = $10, retention = $11, version = version + 1, updated_at = now() WHERE id = $1 RETURNING ${columns}`,
     [id, ...inOrder(values)],
   );
   return changed as Policy;
@@ -84,6 +85,7 @@ const inOrder = (values: PolicyValues): unknown[] => [
   values.dataSets,
   values.paused,
   values.longestGapSeconds,
+  values.retention ?? {},
 ];
 
 const exists = (): BackupError =>

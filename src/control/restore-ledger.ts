@@ -17,6 +17,8 @@ const openSql = `
       SET operation = excluded.operation, holder = excluded.holder, expires_at = excluded.expires_at,
           fencing_token = CASE WHEN held.holder = excluded.holder THEN held.fencing_token ELSE excluded.fencing_token END
       WHERE held.holder = excluded.holder OR held.expires_at < now()
+        -- A prune that is not just releasing backups makes way.
+        OR held.operation = 'prune'
         OR EXISTS (SELECT 1 FROM backup.backup_jobs j WHERE j.id = held.holder AND j.status <> 'running')
     RETURNING fencing_token
   ), running AS (

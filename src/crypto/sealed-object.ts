@@ -7,7 +7,7 @@ import { BackupError } from "../domain/errors.ts";
 import { hkdf } from "./root-key.ts";
 import type { OrganizationKeys } from "./organization-keys.ts";
 
-export type ObjectKind = "pack" | "manifest";
+export type ObjectKind = "pack" | "manifest" | "release";
 
 export const headerBytes = 76;
 export const macBytes = 32;
@@ -16,7 +16,7 @@ export const frameOverheadBytes = 8 + 16;
 /** Postgres gives no row of 1 GiB; zstd adds a little to what it can't shrink. */
 export const maxFrameBytes = 1088 * 1024 * 1024;
 const magic = Buffer.from("WSB1");
-const kinds: Record<ObjectKind, number> = { pack: 1, manifest: 2 };
+const kinds: Record<ObjectKind, number> = { pack: 1, manifest: 2, release: 3 };
 const finalBit = 0x8000_0000;
 const noClear = Buffer.alloc(0);
 
@@ -24,7 +24,7 @@ export interface ObjectPlace {
   readonly kind: ObjectKind;
   readonly repositoryId: string;
   readonly organizationId: string;
-  /** Manifests are bound to their sequence; a pack's name is the hash of its bytes and binds itself. */
+  /** Manifests are bound to their sequence, release records to their number; a pack's name is the hash of its bytes and binds itself. */
   readonly sequence?: number;
   /** For messages only. */
   readonly objectKey: string;

@@ -1,5 +1,6 @@
 // A backup policy: when an organization is backed up, and how the backup is proven.
 import type { ProofLevel } from "./backup-request.ts";
+import type { RetentionRules } from "./retention.ts";
 import type { VerificationPolicy } from "./verify-run.ts";
 
 export interface Policy {
@@ -17,6 +18,8 @@ export interface Policy {
   readonly dataSets: readonly string[] | null;
   /** Proofs on a schedule of their own; null = backups are proven only when they are made. */
   readonly verification: VerificationPolicy | null;
+  /** Which of its backups are kept; null = all of them, for ever. */
+  readonly retention: RetentionRules | null;
   readonly paused: boolean;
   readonly version: number;
 }

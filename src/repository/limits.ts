@@ -13,6 +13,9 @@ export const limits = {
   /** A million segments make some 200 MB. V8 can't hold a text of 512 MiB. */
   manifestJsonBytes: 400 * MiB,
   manifestBytes: 448 * MiB,
+  /** A million quarantined packs make some 100 MB of text. */
+  releaseJsonBytes: 200 * MiB,
+  releaseBytes: 248 * MiB,
   /** The greatest row (Postgres: below 1 GiB) on top of a batch of 32 MiB, with room; Node reads no file of 2 GiB at once. */
   packBytes: 1536 * MiB,
   manifestSequence: 9_999_999_999,

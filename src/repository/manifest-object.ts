@@ -1,5 +1,6 @@
 // The manifest as a sealed object: a clear, authenticated header that a verifier without the sealing key can read, then
 // the zstd-compressed JSON in frames of up to 1 MiB.
+import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import {
@@ -45,6 +46,8 @@ export type HeaderMarks = Pick<StatedHeader, "beforeRestore">;
 export type ManifestHeader = StatedHeader & {
   readonly key: string;
   readonly sizeBytes: number;
+  /** SHA-256 of the stored bytes, hex. */
+  readonly hash: string;
 };
 
 export interface SealedManifest {
@@ -95,7 +98,8 @@ export function openManifestHeader(verificationKey: Buffer, place: ObjectPlace, 
     throw corrupt(place, "it is damaged, in the wrong place, or of another organization or repository");
   const header = parseSealedJson(place, clear, manifestHeaderSchema);
   if (header.sequence !== place.sequence) throw corrupt(place, "its header states another number");
-  return { ...header, key: place.objectKey, sizeBytes: bytes.length };
+  const hash = createHash("sha256").update(bytes).digest("hex");
+  return { ...header, key: place.objectKey, sizeBytes: bytes.length, hash };
 }
 
 /** @throws ObjectCorrupt, ObjectForeign, FormatUnsupported */
@@ -111,7 +115,7 @@ export async function openManifest(keys: OrganizationKeys, place: ObjectPlace, b
   if (!parsed.success) throw corrupt(place, "its content is not of the stated format");
   if (usesLayers(parsed.data.tables) && !parsed.data.features.includes(rowLayersFeature))
     throw corrupt(place, "it uses a feature that it does not name");
-  const { key: _key, sizeBytes: _sizeBytes, beforeRestore: _beforeRestore, ...stated } = header;
+  const { key: _key, sizeBytes: _sizeBytes, hash: _hash, beforeRestore: _beforeRestore, ...stated } = header;
   if (!isDeepStrictEqual(stated, headerOf(parsed.data, header.jsonBytes)))
     throw corrupt(place, "its clear header and its content differ");
   return parsed.data;

@@ -65,7 +65,11 @@ export function manifestKey(organizationId: string, sequence: number): string {
   return `${manifestsPrefix(organizationId)}${String(sequence).padStart(10, "0")}`;
 }
 
+export const releasesPrefix = (organizationId: string): string => `${organizationPrefix(organizationId)}releases/`;
+export const releaseKey = (organizationId: string, number: number): string =>
+  `${releasesPrefix(organizationId)}${String(number).padStart(10, "0")}`;
+
 export const isPackName = (name: string): boolean => /^[0-9a-f]{64}$/.test(name);
-/** Null for anything else than a manifest's name. */
-export const parseManifestName = (name: string): number | null =>
+/** Null for anything else than the name of a manifest or of a release record. */
+export const parseNumberedName = (name: string): number | null =>
   /^\d{10}$/.test(name) && Number(name) > 0 ? Number(name) : null;

@@ -16,9 +16,11 @@ import {
   type SealedManifest,
 } from "./manifest-object.ts";
 import { isDamage } from "./damage.ts";
-import { manifestKey, manifestsPrefix, packKey, packsPrefix, parseManifestName } from "./names.ts";
+import { manifestKey, manifestsPrefix, packKey, packsPrefix, parseNumberedName } from "./names.ts";
 import { readPackIndex, sealPack, type CompressedSegment, type PackIndexEntry, type SealedPack } from "./pack.ts";
 import { PackReader } from "./pack-reader.ts";
+import { createReleaseLog, type ReleaseLog } from "./release-log.ts";
+import { isReleased, type ReleasedRun } from "./released-runs.ts";
 import { formatVerificationKey } from "./verification-key.ts";
 
 export type { CompressedSegment, ManifestHeader, PackIndexEntry, SealedManifest, SealedPack };
@@ -52,23 +54,28 @@ export interface OrganizationVault {
   listPacks(): AsyncIterable<{ name: string; sizeBytes: number; modifiedAt: Date }>;
   deletePacks(names: readonly string[]): Promise<void>;
   /**
-   * Oldest first. A damaged one ends the listing by its error, unless `onDamaged` takes it: so that whole backups can
+   * Oldest first, without those that were released and only not removed yet. A damaged one ends the listing by its error, unless `onDamaged` takes it: so that whole backups can
    * still be found beside it.
    */
   listManifests(options?: { onDamaged?: (error: BackupError) => void }): Promise<readonly ManifestHeader[]>;
-  /** Newest first, read as they are asked for: a damaged one that is older than what is looked for does not matter. */
+  /** The same newest first, read as they are asked for: a damaged one that is older than what is looked for does not matter. */
   walkManifests(): AsyncIterable<ManifestHeader>;
   readManifest(sequence: number): Promise<ReadManifest>;
   latestManifest(): Promise<ReadManifest | null>;
   sealManifest(manifest: Manifest, marks?: HeaderMarks): SealedManifest;
   /** @throws SequenceTaken when another backup has the sequence. Storing the same bytes again succeeds. */
   storeManifest(sealed: SealedManifest): Promise<void>;
+  /** Also those that are released: what is there, not what counts. */
+  listSequences(): Promise<number[]>;
+  /** Only what a release record says is released: from then on nobody lists it. */
+  deleteManifests(sequences: readonly number[]): Promise<void>;
+  readonly releases: ReleaseLog;
   exportVerificationKey(): string;
 }
 
 export function createVault(parts: VaultParts): OrganizationVault {
   const { store, organizationId, keys } = parts;
-  const place = (kind: "pack" | "manifest", objectKey: string, sequence?: number): ObjectPlace => ({
+  const place = (kind: ObjectPlace["kind"], objectKey: string, sequence?: number): ObjectPlace => ({
     kind,
     repositoryId: parts.repositoryId,
     organizationId,
@@ -99,14 +106,17 @@ export function createVault(parts: VaultParts): OrganizationVault {
     const found: { key: string; sequence: number }[] = [];
     const prefix = manifestsPrefix(organizationId);
     for await (const { key } of store.list(prefix)) {
-      const sequence = parseManifestName(key.slice(prefix.length));
+      const sequence = parseNumberedName(key.slice(prefix.length));
       if (sequence !== null) found.push({ key, sequence });
     }
     return found;
   }
 
+  const releases = createReleaseLog(store, organizationId, keys, (key, number) => place("release", key, number));
+
   return {
     organizationId,
+    releases,
     cutSeed: keys.cutSeed,
     segmentId: (raw) => hmac(keys.idKey, raw).toString("hex"),
     sealPack: (segments) => sealPack(keys, packPlace(""), segments),
@@ -152,7 +162,17 @@ export function createVault(parts: VaultParts): OrganizationVault {
     deletePacks: (names) => store.delete(names.map((name) => packKey(organizationId, name))),
     async listManifests({ onDamaged } = {}) {
       const headers: ManifestHeader[] = [];
-      for (const { key, sequence } of await listSequences()) {
+      // The manifests first: one that is released in between is then seen in both, and is left out.
+      const found = await listSequences();
+      let released: readonly ReleasedRun[] = [];
+      try {
+        released = (await releases.read())?.runs ?? [];
+      } catch (error) {
+        if (onDamaged === undefined || !(error instanceof BackupError && isDamage(error))) throw error;
+        onDamaged(error);
+      }
+      for (const { key, sequence } of found) {
+        if (isReleased(released, sequence)) continue;
         try {
           headers.push(await readHeader(key, sequence));
         } catch (error) {
@@ -163,8 +183,13 @@ export function createVault(parts: VaultParts): OrganizationVault {
       return headers;
     },
     async *walkManifests() {
-      for (const { key, sequence } of (await listSequences()).reverse()) yield await readHeader(key, sequence);
+      const found = await listSequences();
+      const released = (await releases.read())?.runs ?? [];
+      for (const { key, sequence } of found.reverse())
+        if (!isReleased(released, sequence)) yield await readHeader(key, sequence);
     },
+    listSequences: async () => (await listSequences()).map(({ sequence }) => sequence),
+    deleteManifests: (sequences) => store.delete(sequences.map((sequence) => manifestKey(organizationId, sequence))),
     readManifest,
     async latestManifest() {
       const newest = (await listSequences()).at(-1);

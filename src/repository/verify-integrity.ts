@@ -1,20 +1,22 @@
 // Integrity with the verification key alone: every stored byte of an organization is the one that was written, in its
 // place, and everything that a manifest names is there. A holder of that key can read nothing.
 //
-// Not seen from the bucket alone: that the newest manifest was taken away. `expectedLatest` (the control tables keep it)
+// A manifest that is not there is either one that retention let go, and then an authentic release record says so, or it was
+// removed. Not seen from the bucket alone: that the newest manifest was taken away. `expectedLatest` (the control tables keep it)
 // closes that gap.
 import { isIntact, type ObjectPlace } from "../crypto/sealed-object.ts";
 import { BackupError, type ErrorCode } from "../domain/errors.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import { isDamage } from "./damage.ts";
 import { limits, refuseOversize } from "./limits.ts";
-import { openManifestHeader } from "./manifest-object.ts";
+import { openManifestHeader, type ManifestHeader } from "./manifest-object.ts";
 import {
   isPackName,
   manifestsPrefix,
   organizationPrefix,
   packsPrefix,
-  parseManifestName,
+  parseNumberedName,
+  releasesPrefix,
   repositoryKey,
   rootKey,
   rootsPrefix,
@@ -22,6 +24,8 @@ import {
 } from "./names.ts";
 import { decodeRecord } from "./records.ts";
 import { isMarkedErased } from "./tombstone.ts";
+import { openReleaseHeader } from "./release-record.ts";
+import { describeRuns, expectedPrevious, findMissing, isReleased, type ReleasedRun } from "./released-runs.ts";
 import { sha256 } from "./vault.ts";
 import { parseVerificationKey, type VerificationKey } from "./verification-key.ts";
 import { isWrappedKeyIntact, wrappedKeySchema } from "./wrapped-keys.ts";
@@ -67,6 +71,15 @@ interface Listed {
   readonly key: string;
   readonly name: string;
   readonly sizeBytes: number;
+}
+
+interface FoundManifest {
+  readonly key: string;
+  readonly sequence: number;
+  /** Of its bytes; null when they could not be read. */
+  readonly hash: string | null;
+  readonly header: ManifestHeader | null;
+  readonly problem: BackupError | null;
 }
 
 class IntegrityCheck {
@@ -135,38 +148,117 @@ class IntegrityCheck {
     await this.strangers();
   }
 
+  /**
+   * The release records are read behind the manifests: whatever retention lets go while this looks is then explained by
+   * them, and is no damage.
+   */
   async manifests(expectedLatest: { sequence: number; hash: string } | null): Promise<void> {
+    const folder = manifestsPrefix(this.organizationId);
+    const found: FoundManifest[] = [];
+    for await (const { key, name, sizeBytes } of this.list(folder)) {
+      const sequence = parseNumberedName(name);
+      if (sequence === null) this.problem(key, "ObjectForeign", "it is not a manifest's name");
+      else found.push({ key, sequence, ...(await this.manifest(key, sequence, sizeBytes)) });
+    }
+    const released = await this.releases();
     let before: { sequence: number; hash: string } | null = null;
     const hashes = new Map<number, string>();
-    const folder = manifestsPrefix(this.organizationId);
-    for await (const { key, name, sizeBytes } of this.list(folder)) {
-      const sequence = parseManifestName(name);
-      if (sequence === null) {
-        this.problem(key, "ObjectForeign", "it is not a manifest's name");
+    const intact: ManifestHeader[] = [];
+    for (const { key, sequence, hash, header, problem } of found) {
+      if (isReleased(released, sequence)) {
+        this.notes.push(`${key} was released by retention and is not removed yet`);
         continue;
       }
-      const bytes = await this.read(key, sizeBytes, limits.manifestBytes);
-      if (bytes === null) continue;
+      if (problem !== null) this.problem(key, problem.code, problem.message);
+      if (hash === null) continue;
       this.manifestCount += 1;
-      const hash = sha256(bytes);
       hashes.set(sequence, hash);
-      const header = this.header(key, sequence, bytes);
-      for (const { name: pack, sizeBytes: size } of header?.packs ?? [])
-        this.named.set(pack, { sizeBytes: size, by: key });
-      const follows = before === null ? sequence === 1 : before.sequence === sequence - 1;
-      if (header !== null && follows && header.previousManifestHash !== (before?.hash ?? null))
-        this.problem(key, "RepositoryRolledBack", `the manifest before it is not the one that it was written after`);
-      const first = (before?.sequence ?? 0) + 1;
-      if (first < sequence)
-        this.notes.push(`manifests ${first} to ${sequence - 1} are not there (released by retention, or removed)`);
+      if (header !== null) {
+        intact.push(header);
+        for (const { name, sizeBytes } of header.packs) this.named.set(name, { sizeBytes, by: key });
+        const expected = expectedPrevious(sequence, before, released);
+        if (expected !== undefined && header.previousManifestHash !== expected)
+          this.problem(key, "RepositoryRolledBack", `the manifest before it is not the one that it was written after`);
+      }
       before = { sequence, hash };
     }
+    this.gaps(folder, intact, found, released);
     if (expectedLatest === null) return;
     const { sequence, hash } = expectedLatest;
     if (!hashes.has(sequence))
       this.problem(folder, "RepositoryRolledBack", `backup ${sequence} was written, and is gone`);
     else if (hashes.get(sequence) !== hash)
       this.problem(folder, "RepositoryRolledBack", `backup ${sequence} is not the one that was written`);
+  }
+
+  /** Numbers below an intact manifest that nothing accounts for. A damaged manifest accounts for its own. */
+  private gaps(
+    folder: string,
+    intact: readonly ManifestHeader[],
+    found: readonly FoundManifest[],
+    released: readonly ReleasedRun[],
+  ): void {
+    const newest = intact.at(-1)?.sequence ?? 0;
+    const damaged = found
+      .filter(({ header, sequence }) => header === null && sequence < newest)
+      .map(({ sequence }): ReleasedRun => ({ from: sequence, to: sequence, last: null, by: "unknown" }));
+    const known = released.filter(({ from }) => from < newest);
+    const missing = findMissing(intact, [...known, ...damaged]);
+    if (missing.length > 0)
+      this.problem(
+        folder,
+        "RepositoryRolledBack",
+        `manifests ${describeRuns(missing)} are not there, and no release record says that retention let them go`,
+      );
+    for (const by of ["retention", "unknown"] as const) {
+      const runs = released.filter((run) => run.by === by);
+      const why = by === "retention" ? "let go by retention" : "missing, and a person wrote down that this is known";
+      if (runs.length > 0) this.notes.push(`backups ${describeRuns(runs)}: ${why}`);
+    }
+  }
+
+  /** What the newest record says was let go; every record is proven. */
+  private async releases(): Promise<readonly ReleasedRun[]> {
+    const folder = releasesPrefix(this.organizationId);
+    let released: readonly ReleasedRun[] = [];
+    let gone: BackupError | null = null;
+    for await (const { key, name, sizeBytes } of this.list(folder)) {
+      const number = parseNumberedName(name);
+      if (number === null) {
+        this.problem(key, "ObjectForeign", "it is not a release record's name");
+        continue;
+      }
+      try {
+        const bytes = await this.take(key, sizeBytes, limits.releaseBytes);
+        const place = { ...this.place("release", key), sequence: number };
+        released = openReleaseHeader(this.verification.key, place, bytes).runs;
+        gone = null;
+      } catch (error) {
+        if (!(error instanceof BackupError && isDamage(error))) throw error;
+        // Older records are removed once a newer one is there.
+        if (error.code === "ObjectMissing") gone = error;
+        else this.problem(key, error.code, error.message);
+      }
+    }
+    if (gone !== null) this.problem(folder, gone.code, gone.message);
+    return released;
+  }
+
+  private async manifest(
+    key: string,
+    sequence: number,
+    sizeBytes: number,
+  ): Promise<Pick<FoundManifest, "hash" | "header" | "problem">> {
+    let hash: string | null = null;
+    try {
+      const bytes = await this.take(key, sizeBytes, limits.manifestBytes);
+      hash = sha256(bytes);
+      const place = { ...this.place("manifest", key), sequence };
+      return { hash, header: openManifestHeader(this.verification.key, place, bytes), problem: null };
+    } catch (error) {
+      if (!(error instanceof BackupError && isDamage(error))) throw error;
+      return { hash, header: null, problem: error };
+    }
   }
 
   async packs(part: { readonly number: number; readonly of: number } | null): Promise<void> {
@@ -222,7 +314,8 @@ class IntegrityCheck {
   private async strangers(): Promise<void> {
     const prefix = organizationPrefix(this.organizationId);
     for await (const { key, name } of this.list(prefix)) {
-      if (!/^(keys|manifests|packs)\//.test(name)) this.problem(key, "ObjectForeign", "it is no part of a repository");
+      if (!/^(keys|manifests|packs|releases)\//.test(name))
+        this.problem(key, "ObjectForeign", "it is no part of a repository");
     }
   }
 
@@ -237,16 +330,6 @@ class IntegrityCheck {
     }
   }
 
-  private header(key: string, sequence: number, bytes: Buffer) {
-    try {
-      return openManifestHeader(this.verification.key, { ...this.place("manifest", key), sequence }, bytes);
-    } catch (error) {
-      if (!(error instanceof BackupError && isDamage(error))) throw error;
-      this.problem(key, error.code, error.message);
-      return null;
-    }
-  }
-
   private place(kind: ObjectPlace["kind"], objectKey: string): ObjectPlace {
     return { kind, repositoryId: this.verification.repositoryId, organizationId: this.organizationId, objectKey };
   }
@@ -256,14 +339,18 @@ class IntegrityCheck {
       yield { key, name: key.slice(prefix.length), sizeBytes };
   }
 
+  private async take(key: string, sizeBytes: number, maxBytes: number): Promise<Buffer> {
+    refuseOversize(key, sizeBytes, maxBytes);
+    const bytes = await this.store.read(key);
+    this.objects += 1;
+    this.bytes += bytes.length;
+    this.onProgress?.({ objects: this.objects, bytes: this.bytes });
+    return bytes;
+  }
+
   private async read(key: string, sizeBytes: number, maxBytes: number): Promise<Buffer | null> {
     try {
-      refuseOversize(key, sizeBytes, maxBytes);
-      const bytes = await this.store.read(key);
-      this.objects += 1;
-      this.bytes += bytes.length;
-      this.onProgress?.({ objects: this.objects, bytes: this.bytes });
-      return bytes;
+      return await this.take(key, sizeBytes, maxBytes);
     } catch (error) {
       if (!(error instanceof BackupError && isDamage(error))) throw error;
       this.problem(key, error.code, error.message);

@@ -24,6 +24,7 @@ import { listJobs, type JobRow } from "../../src/control/jobs.ts";
 import { migrateControlTables } from "../../src/control/migrate.ts";
 import { createNotificationLedger } from "../../src/control/notification-ledger.ts";
 import { createRestoreLedger } from "../../src/control/restore-ledger.ts";
+import { createRetentionLedger } from "../../src/control/retention-ledger.ts";
 import { channelTargetPurpose, openText, restoreTargetPurpose } from "../../src/crypto/sealed-text.ts";
 import type { BackupOutcome, BackupRequest } from "../../src/domain/backup-request.ts";
 import type { Catalogue } from "../../src/domain/catalogue.ts";
@@ -136,6 +137,7 @@ export async function createBackupRig(options: RigOptions = {}) {
         restores: createRestoreLedger(control),
         erasures: createErasureLedger(control),
         endSchedules: (input: SchedulesToEnd) => endSchedules(client, input),
+        retention: createRetentionLedger(control),
         openRestoreTarget: async (targetSealed: string | null) =>
           createRestoreTarget({ url: await targetUrl(targetSealed) }),
         openRuleChecker: async (targetSealed: string | null) => await openRuleChecker(await targetUrl(targetSealed)),

@@ -21,6 +21,7 @@ import { startWorker } from "../../src/worker/run-worker.ts";
 import { createFolderMediaTarget } from "../../src/adapters/media-target/folder.ts";
 import { openRuleChecker } from "../../src/adapters/postgres/rule-checker.ts";
 import { createRestoreLedger } from "../../src/control/restore-ledger.ts";
+import { createRetentionLedger } from "../../src/control/retention-ledger.ts";
 import { testRestore } from "../../src/recover/restore-test.ts";
 import type { RestoreTarget } from "../../src/ports/restore-target.ts";
 import { activityPoints } from "./activity-points.ts";
@@ -51,6 +52,7 @@ const worker = await startWorker({
       targetSealed === null
         ? createRestoreTarget({ url: databaseUrl })
         : Promise.reject(new Error("no other target in this worker")),
+    retention: createRetentionLedger(control),
     openRuleChecker: (targetSealed) => openRuleChecker(targetSealed ?? databaseUrl),
     mediaTarget: createFolderMediaTarget(mediaDir),
     testRestore: (input) => testRestore(databaseUrl, input),

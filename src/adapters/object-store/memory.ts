@@ -9,9 +9,16 @@ export interface MemoryStore extends ObjectStore {
   readonly objects: Map<string, Buffer>;
 }
 
-export function createMemoryStore(): MemoryStore {
+/** `now`: for tests that let time pass. */
+export function createMemoryStore(now: () => Date = () => new Date()): MemoryStore {
   const objects = new Map<string, Buffer>();
-  const modifiedAt = new Date();
+  const startedAt = now();
+  const createdAt = new Map<string, Date>();
+  const describe = (key: string, bytes: Buffer) => ({
+    key,
+    sizeBytes: bytes.length,
+    modifiedAt: createdAt.get(key) ?? startedAt,
+  });
   const store: Omit<MemoryStore, "listVersions" | "destroy" | "listLocks"> = {
     description: "memory",
     objects,
@@ -20,6 +27,7 @@ export function createMemoryStore(): MemoryStore {
       signal?.throwIfAborted();
       if (objects.has(key)) throw new BackupError("ObjectExists", `memory: ${key} exists`, { object: key });
       objects.set(key, Buffer.from(body));
+      createdAt.set(key, now());
     },
     async read(key, { range, signal } = {}) {
       checkKey(key);
@@ -32,13 +40,13 @@ export function createMemoryStore(): MemoryStore {
     async stat(key) {
       checkKey(key);
       const bytes = objects.get(key);
-      return bytes === undefined ? null : { key, sizeBytes: bytes.length, modifiedAt };
+      return bytes === undefined ? null : describe(key, bytes);
     },
     async *list(prefix) {
       checkPrefix(prefix);
       for (const key of [...objects.keys()].sort()) {
         const bytes = objects.get(key);
-        if (bytes !== undefined && key.startsWith(prefix)) yield { key, sizeBytes: bytes.length, modifiedAt };
+        if (bytes !== undefined && key.startsWith(prefix)) yield describe(key, bytes);
       }
     },
     async delete(keys) {

@@ -16,6 +16,7 @@ import {
 } from "../../control/policy-changes.ts";
 import { proofLevels } from "../../domain/backup-request.ts";
 import { policyDefaults, scheduleIdOf, type Policy } from "../../domain/policy.ts";
+import { findRetentionFault, retentionDefaults, retentionLimits } from "../../domain/retention.ts";
 import { defineEndpoint, type Call } from "../endpoint.ts";
 import { id, lineOfText, organizationId } from "../input.ts";
 import { assertDataSets } from "./backups.ts";
@@ -24,6 +25,25 @@ import { assertOrganization } from "./organizations.ts";
 const proofs = [...proofLevels];
 const timeZone = lineOfText(64).meta({ description: "An IANA name", example: "Europe/Paris" });
 const cron = lineOfText(100).meta({ description: "Five fields, in the policy's time zone", example: "0 2 * * *" });
+
+const countOf = (what: string) => z.int().min(1).max(retentionLimits.most).optional().meta({ description: what });
+const daysOf = (what: string) => z.int().min(1).max(retentionLimits.mostDays).optional().meta({ description: what });
+export const retentionSchema = z
+  .strictObject({
+    last: countOf("The newest so many"),
+    withinDays: daysOf("All that are younger"),
+    hourly: countOf("The newest of each of so many hours"),
+    daily: countOf("The newest of each of so many days"),
+    weekly: countOf("The newest of each of so many weeks"),
+    monthly: countOf("The newest of each of so many months"),
+    yearly: countOf("The newest of each of so many years"),
+    minProven: z.int().min(0).max(retentionLimits.most).default(retentionDefaults.minProven).meta({
+      description: "So many proven ones stay whatever the other rules say; while fewer are proven, all stay",
+    }),
+    othersDays: daysOf("How long backups stay that no policy made; else for ever"),
+  })
+  .refine((rules) => findRetentionFault(rules) === null, "must set at least one rule that keeps; null keeps everything")
+  .meta({ id: "Retention" });
 
 const bodySchema = z
   .strictObject({
@@ -35,6 +55,7 @@ const bodySchema = z
     catchupSeconds: z.int().min(60).max(604_800).default(policyDefaults.catchupSeconds),
     proof: z.enum(proofs).default(policyDefaults.proof),
     dataSets: z.array(lineOfText(100)).min(1).max(100).nullable().default(null),
+    retention: retentionSchema.nullable().default(null),
     paused: z.boolean().default(false),
   })
   .meta({ id: "PolicyBody" });
@@ -55,6 +76,7 @@ const policySchema = z
       .loose()
       .nullable()
       .meta({ description: "Proofs on a schedule of their own" }),
+    retention: retentionSchema.nullable().meta({ description: "Null: everything is kept" }),
     paused: z.boolean(),
     version: z.number(),
     words: z.string().meta({ description: "The cron line in words" }),

@@ -6,6 +6,7 @@ import { pbkdf2Iterations } from "../../../src/crypto/root-key.ts";
 import { headerBytes, maxFrameBytes } from "../../../src/crypto/sealed-object.ts";
 import { limits } from "../../../src/repository/limits.ts";
 import { knownFeatures } from "../../../src/repository/manifest.ts";
+import { graceMs } from "../../../src/repository/prune-vault.ts";
 import { segmentSizes } from "../../../src/repository/row-segmenter.ts";
 
 const top = new URL("../../../", import.meta.url);
@@ -16,7 +17,7 @@ const lines = invariants.split("\n").filter((line) => line !== "");
 
 describe("FORMAT.md", () => {
   test("numbers its invariants, and each names a test that exists", async () => {
-    expect(lines.length).toBeGreaterThanOrEqual(24);
+    expect(lines.length).toBeGreaterThanOrEqual(29);
     for (const [index, line] of lines.entries()) {
       const [, number, file = "", title = ""] = /^(\d+)\. .* — `(test\/\S+\.test\.ts)`: "(.+)"$/.exec(line) ?? [];
       expect([line, number]).toEqual([line, String(index + 1)]);
@@ -36,6 +37,8 @@ describe("FORMAT.md", () => {
       `| roots that are tried | ${limits.roots} |`,
       `each | ${MiB(limits.manifestJsonBytes)} |`,
       `stored | ${MiB(limits.manifestBytes)} |`,
+      `| release record, JSON and stored | ${limits.releaseJsonBytes / 1024 / 1024} and ${MiB(limits.releaseBytes)} |`,
+      `for the grace (${graceMs / 3_600_000} hours)`,
       `| pack | ${MiB(limits.packBytes)}`,
       `| frame, whole | ${MiB(maxFrameBytes)} |`,
       `| sequence | ${figure(limits.manifestSequence)} |`,

@@ -14,7 +14,7 @@ import {
   decodeOrganization,
   manifestKey,
   organizationPrefix,
-  parseManifestName,
+  parseNumberedName,
 } from "../../../src/repository/names.ts";
 import { readPackIndex } from "../../../src/repository/pack.ts";
 import { decodeRecord, encodeRecord } from "../../../src/repository/records.ts";
@@ -269,9 +269,9 @@ describe("names", () => {
 
   test("of manifests hold ten digits, and no other numbers", async () => {
     expect(manifestKey("a", 1)).toBe("organizations/a/manifests/0000000001");
-    expect(parseManifestName("0000000001")).toBe(1);
+    expect(parseNumberedName("0000000001")).toBe(1);
     for (const name of ["0000000000", "1", "00000000011", "-000000001", "0000000001 ", "00000000x1"])
-      expect(parseManifestName(name)).toBeNull();
+      expect(parseNumberedName(name)).toBeNull();
     for (const sequence of [0, -1, 1.5, Number.NaN])
       expect(await outcomeOf(() => manifestKey("a", sequence))).toBe("UsageInvalid");
     expect(await outcomeOf(() => manifestKey("a", 1e10))).toBe("BackupTooLarge");
