@@ -294,8 +294,9 @@ program
   .option("--from <day>", "default: 30 days before the end")
   .option("--to <day>", "default: now")
   .option("--html <file>", "also write it as a page")
+  .option("--pdf <file>", "also write it as a PDF")
   .action(
-    run((session, options: { organization: string; from?: string; to?: string; html?: string }) =>
+    run((session, options: { organization: string; from?: string; to?: string; html?: string; pdf?: string }) =>
       runReport(session, options),
     ),
   );

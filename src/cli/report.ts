@@ -1,8 +1,11 @@
-// wedsync-backup report: the compliance report of one organization and period, as JSON, as a page, or in the terminal.
+// wedsync-backup report: the compliance report of one organization and period, as JSON, as a page or a
+// PDF, or in the terminal.
 import { writeFile } from "node:fs/promises";
 import { readEvidence } from "../control/evidence.ts";
 import { writeReport, type ComplianceReport } from "../domain/compliance-report.ts";
-import { number, seconds, table, usage } from "./output.ts";
+import { table, usage } from "./output.ts";
+import { writePdf } from "./report-pdf.ts";
+import { describeReport, reportTitle } from "./report-sections.ts";
 import type { Session } from "./session.ts";
 
 interface ReportOptions {
@@ -10,6 +13,7 @@ interface ReportOptions {
   readonly from?: string;
   readonly to?: string;
   readonly html?: string;
+  readonly pdf?: string;
 }
 
 const monthMs = 30 * 24 * 60 * 60 * 1000;
@@ -24,8 +28,12 @@ export async function runReport(session: Session, options: ReportOptions): Promi
     await writeFile(options.html, drawPage(report), { mode: 0o600 });
     session.output.say(`written: ${options.html}`);
   }
+  if (options.pdf !== undefined) {
+    await writePdf(options.pdf, report);
+    session.output.say(`written: ${options.pdf}`);
+  }
   session.output.result(report, () =>
-    sections(report)
+    describeReport(report)
       .map(({ title, rows }) => `${title}\n${table(["", ""], rows)}`)
       .join("\n\n"),
   );
@@ -39,58 +47,21 @@ function readMoment(name: string, text: string | undefined): Date | null {
   return moment;
 }
 
-function sections(report: ComplianceReport): { title: string; rows: string[][] }[] {
-  const { coverage, recoveryPoint, recoveryTime, restores } = report;
-  const time = (value: number | null): string => (value === null ? "never shown" : seconds(value * 1000));
-  return [
-    {
-      title: `Organization ${report.organizationId}, ${report.from.slice(0, 10)} to ${report.to.slice(0, 10)}`,
-      rows: [
-        ["backups", number(coverage.backups)],
-        ["completed", number(coverage.completed)],
-        ["incomplete", number(coverage.incomplete)],
-        ["failed", number(coverage.failed)],
-        ["last backup", recoveryPoint.lastBackupAt ?? "none"],
-        [
-          "longest time without one",
-          recoveryPoint.longestGapHours === null ? "-" : `${recoveryPoint.longestGapHours.toFixed(1)} hours`,
-        ],
-        ["recovery time, last shown", time(recoveryTime.lastShownSeconds)],
-        ["recovery time, slowest shown", time(recoveryTime.slowestShownSeconds)],
-      ],
-    },
-    {
-      title: "Verification",
-      rows: report.verification.map((each) => [each.level, `${each.proven} proven, ${each.unproven} with problems`]),
-    },
-    { title: "Restores", rows: Object.entries(restores).map(([name, value]) => [name, number(value)]) },
-    {
-      title: "Policies",
-      rows: report.policies.map((each) => [
-        each.name,
-        `${each.cron}, proof ${each.proof}${each.paused ? ", paused" : ""}`,
-      ]),
-    },
-    { title: "Access", rows: report.access.map((each) => [`${each.action}, ${each.outcome}`, number(each.count)]) },
-    { title: "Recommendations", rows: report.recommendations.map((each) => [each.advice, each.because]) },
-  ].filter(({ rows }) => rows.length > 0);
-}
-
 const escape = (text: string): string =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 
 /** One file without scripts or links; prints well. */
 function drawPage(report: ComplianceReport): string {
-  const body = sections(report)
+  const body = describeReport(report)
     .map(
       ({ title, rows }) =>
         `<h2>${escape(title)}</h2>\n<table>${rows.map((row) => `<tr>${row.map((cell) => `<td>${escape(cell)}</td>`).join("")}</tr>`).join("\n")}</table>`,
     )
     .join("\n");
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>Backup compliance report</title>
+<html lang="en"><head><meta charset="utf-8"><title>${reportTitle}</title>
 <style>body{font:16px/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}table{border-collapse:collapse;width:100%}td{border-bottom:1px solid #ccc;padding:.3rem .6rem;vertical-align:top}</style>
-</head><body><h1>Backup compliance report</h1>
+</head><body><h1>${reportTitle}</h1>
 ${body}
 </body></html>
 `;

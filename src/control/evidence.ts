@@ -1,5 +1,6 @@
 // What the control tables keep of one organization and period, for the compliance report.
 import type { Evidence } from "../domain/compliance-report.ts";
+import { readLegalHold } from "./legal-hold.ts";
 import type { Queryable } from "./control-database.ts";
 
 const time = (column: string, name: string): string => `to_json(${column}) #>> '{}' AS "${name}"`;
@@ -33,5 +34,7 @@ export async function readEvidence(
      WHERE organization_id = $1 AND at >= $2 AND at < $3 GROUP BY action, outcome ORDER BY action, outcome`,
     period,
   );
-  return { organizationId, from, to, jobs, verifications, restores, policies, access };
+  const hold = await readLegalHold(database, organizationId);
+  const legalHold = hold === null ? null : { reason: hold.reason, placedBy: hold.placedBy, placedAt: hold.placedAt };
+  return { organizationId, from, to, jobs, verifications, restores, policies, access, legalHold };
 }

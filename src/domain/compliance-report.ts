@@ -35,6 +35,8 @@ export interface Evidence {
     readonly paused: boolean;
   }[];
   readonly access: readonly { readonly action: string; readonly outcome: string; readonly count: number }[];
+  /** While one stands, nothing of the organization's backups is removed. */
+  readonly legalHold: { readonly reason: string; readonly placedBy: string; readonly placedAt: string } | null;
 }
 
 export interface ComplianceReport {
@@ -60,6 +62,7 @@ export interface ComplianceReport {
   };
   readonly policies: Evidence["policies"];
   readonly access: Evidence["access"];
+  readonly legalHold: Evidence["legalHold"];
   readonly recommendations: readonly { readonly advice: string; readonly because: string }[];
 }
 
@@ -67,7 +70,7 @@ const hourMs = 3_600_000;
 const mostGapHours = 26;
 
 export function writeReport(evidence: Evidence): ComplianceReport {
-  const { organizationId, from, to, jobs, verifications, restores, policies, access } = evidence;
+  const { organizationId, from, to, jobs, verifications, restores, policies, access, legalHold } = evidence;
   const count = (status: string): number => jobs.filter((job) => job.status === status).length;
   const failed = jobs.filter((job) => job.status === "failed" || job.status === "cancelled");
   const ends = jobs.flatMap((job) => (job.sequence !== null && job.finishedAt !== null ? [job.finishedAt] : [])).sort();
@@ -104,6 +107,7 @@ export function writeReport(evidence: Evidence): ComplianceReport {
     },
     policies,
     access,
+    legalHold,
   };
   return { ...report, recommendations: recommend(report) };
 }

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { createPostgresSource } from "../../src/adapters/postgres/postgres-source.ts";
 import { createSampleSchema } from "../../src/samples/generate.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
+import { readPdf } from "../support/read-pdf.ts";
 import { checksumsOf } from "../support/organization-checksums.ts";
 import { createTestDatabase } from "../support/test-database.ts";
 
@@ -163,7 +164,8 @@ test("catalogue check says which kept backups a migration would keep from coming
 test("the report's figures are those of the runs, and its page holds them", async () => {
   expect((await cli("verify", "-o", organizationId, "--level", "restore")).code).toBe(0);
   const page = join(rig.folder, "report.html");
-  const { code, json } = await cli("report", "-o", organizationId, "--html", page);
+  const pdf = join(rig.folder, "report.pdf");
+  const { code, json } = await cli("report", "-o", organizationId, "--html", page, "--pdf", pdf);
   const [jobs] = await rig.database.query<{ count: number }>(
     "SELECT count(*)::int AS count FROM backup.backup_jobs WHERE organization_id = $1",
     [organizationId],
@@ -174,4 +176,5 @@ test("the report's figures are those of the runs, and its page holds them", asyn
   ]);
   expect((json as { recoveryTime: { lastShownSeconds: number } }).recoveryTime.lastShownSeconds).toBeGreaterThan(0);
   expect(await readFile(page, "utf8")).toContain(organizationId);
+  expect((await readPdf(pdf)).join("\n")).toContain(organizationId);
 });

@@ -11,6 +11,7 @@ const nothing: Evidence = {
   restores: [],
   policies: [],
   access: [],
+  legalHold: null,
 };
 const job = (day: number, status: string, errorCode: string | null = null) => ({
   status,
