@@ -11,6 +11,7 @@ import { runBackup, type BackupOptions } from "./backup.ts";
 import { runCheckCatalogue, runShowCatalogue, runSuggestCatalogue } from "./catalogue.ts";
 import { runDoctor } from "./doctor.ts";
 import { runLiftHold, runListHolds, runPlaceHold } from "./hold.ts";
+import { runErase, type EraseOptions } from "./erase.ts";
 import { runGenerateKey, runRotateKey, runVerificationKey } from "./keys.ts";
 import { runList, runShow } from "./list.ts";
 import {
@@ -281,6 +282,18 @@ program
       runRecover(session, backup, options),
     ),
   );
+program
+  .command("erase")
+  .description("destroy an organization's key and delete everything that is kept of its backups, for ever")
+  .requiredOption("-o, --organization <id>")
+  .option("--confirm <id>", "its id or name once more, to the letter; else it is asked for")
+  .option("--dry-run", "show what would go, and what would refuse it")
+  .option(
+    "--leave-locked",
+    "destroy the key although the store locks objects; they stay, unreadable, until the lock ends",
+  )
+  .option("--show-certificate", "print the certificate of an erasure, and check it")
+  .action(run((session, options: EraseOptions) => runErase(session, options)));
 const audit = program.command("audit").description("the audit log");
 audit
   .command("verify")

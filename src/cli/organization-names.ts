@@ -28,6 +28,26 @@ export async function nameOrganizations(session: Session): Promise<OrganizationN
   }
 }
 
+/** In full, to compare with what somebody typed; never shown. Null where there is none, or none can be read. */
+export async function findOrganizationName(session: Session, organizationId: string): Promise<string | null> {
+  const { root, organizationName } = await session.catalogue();
+  if (organizationName === undefined) return null;
+  const client = new Client({ connectionString: session.sourceUrl });
+  client.on("error", () => {}); // shows itself with the query
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ name: string | null }>(
+      `SELECT ${quoteIdentifier(organizationName)}::text AS name FROM ${quoteTable(root.table)} WHERE ${quoteIdentifier(root.key)}::text = $1`,
+      [organizationId],
+    );
+    return rows[0]?.name ?? null;
+  } catch {
+    return null; // then the id alone will do
+  } finally {
+    await client.end().catch(() => {}); // what was asked is answered already
+  }
+}
+
 /** A name may hold anything; a terminal must not obey it. */
 function printable(name: string): string {
   const plain = name.replaceAll(/[\p{Cc}\p{Cf}]/gu, " ").trim();

@@ -1,10 +1,8 @@
 // Erasures and their lease, as the activities need them. Each method is one statement, and safe to repeat.
-import { BackupError } from "../domain/errors.ts";
 import type { ErasureKey, ErasureLedger, UndoPlace } from "../ports/erasure-ledger.ts";
 import type { ControlDatabase } from "./control-database.ts";
-import { auditErasure, getErasure } from "./erasures.ts";
+import { assertNoHold, auditErasure, getErasure } from "./erasures.ts";
 import { busy, leaseInterval } from "./lease.ts";
-import { readLegalHold } from "./legal-hold.ts";
 
 /** A restore that waits for people has given its lease back, and has rows of the organization lying beside the live ones. */
 const openSql = `
@@ -36,15 +34,7 @@ export function createErasureLedger(database: ControlDatabase): ErasureLedger {
 
     readErasure: ({ organizationId }) => getErasure(database, organizationId),
 
-    async assertNoHold(organizationId) {
-      const hold = await readLegalHold(database, organizationId);
-      if (hold === null) return;
-      throw new BackupError(
-        "LegalHoldActive",
-        `A legal hold keeps the backups of organization ${organizationId}: “${hold.reason}”, placed by ${hold.placedBy} on ${hold.placedAt}. Nothing was erased; have the hold lifted first.`,
-        { organizationId, placedAt: hold.placedAt },
-      );
-    },
+    assertNoHold: (organizationId) => assertNoHold(database, organizationId),
 
     async orderErasure({ erasureId, organizationId, fencingToken }) {
       const [row] = await database.query<{ begun: boolean }>("SELECT backup.begin_erasure($1, $2) AS begun", [

@@ -1,9 +1,11 @@
 // Erasures for those who order and look: the CLI and the facade. The row is written before the workflow starts; the
 // activities keep it up to date (erasure-ledger.ts).
 import { randomUUID } from "node:crypto";
+import { isErasedStatus } from "../domain/erase-run.ts";
 import { BackupError } from "../domain/errors.ts";
 import type { ErasureRow } from "../ports/erasure-ledger.ts";
 import type { Queryable } from "./control-database.ts";
+import { readLegalHold } from "./legal-hold.ts";
 
 const time = (column: string, name: string): string =>
   `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS "${name}"`;
@@ -49,6 +51,50 @@ export async function requestOwnErasure(bound: Queryable, { leaveLocked }: { lea
     leaveLocked,
   ]);
   return (row as { id: string }).id;
+}
+
+/** @throws LegalHoldActive */
+export async function assertNoHold(database: Queryable, organizationId: string): Promise<void> {
+  const hold = await readLegalHold(database, organizationId);
+  if (hold === null) return;
+  throw new BackupError(
+    "LegalHoldActive",
+    `A legal hold keeps the backups of organization ${organizationId}: “${hold.reason}”, placed by ${hold.placedBy} on ${hold.placedAt}. Nothing was erased; have the hold lifted first.`,
+    { organizationId, placedAt: hold.placedAt },
+  );
+}
+
+/** @throws OrganizationErased from the moment that an erasure was ordered */
+export async function assertNotErased(database: Queryable, organizationId: string): Promise<void> {
+  const erasure = await findErasure(database, organizationId);
+  if (erasure !== null && isErasedStatus(erasure.status))
+    throw new BackupError("OrganizationErased", "The organization's backups were erased; nothing brings them back.", {
+      organizationId,
+    });
+}
+
+const counted = [
+  "backup_policies",
+  "backup_jobs",
+  "backup_verification_results",
+  "backup_restores",
+  "backup_triggers",
+] as const;
+
+/** Of the tables that people know; an erasure goes through all that there are. */
+export async function countControlRows(
+  database: Queryable,
+  organizationId: string,
+): Promise<Readonly<Record<string, number>>> {
+  const counts: Record<string, number> = {};
+  for (const table of counted) {
+    const [row] = await database.query<{ rows: number }>(
+      `SELECT count(*)::float8 AS rows FROM backup.${table} WHERE organization_id = $1`,
+      [organizationId],
+    );
+    if ((row?.rows ?? 0) > 0) counts[table] = row?.rows ?? 0;
+  }
+  return counts;
 }
 
 /** Ids of those that nothing may begin for any more. */

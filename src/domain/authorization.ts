@@ -34,6 +34,8 @@ export const actionTable = {
   "notification.read": rule("viewer", true, "see notification channels and what became of notifications"),
   "notification.write": rule("admin", false, "add and remove notification channels"),
   "notification.test": rule("operator", true, "send a test through a channel"),
+  "erasure.read": rule("admin", true, "see what an erasure would remove, how far one is, and its certificate"),
+  "organization.erase": rule("owner", false, "erase everything that is kept of the organization's backups"),
   "audit.read": rule("admin", true, "read the audit log"),
 } as const satisfies Record<string, Rule>;
 

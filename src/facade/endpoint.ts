@@ -69,6 +69,8 @@ export interface Endpoint<
   readonly limit?: LimitName;
   /** Requests that use nothing of the allowance. */
   readonly isSpared?: (body: Input<B>) => boolean;
+  /** For an organization whose backups were erased; default: changes are refused, reads answered. */
+  readonly whenErased?: "refused" | "answered";
   /** Takes If-Match. */
   readonly conditional?: boolean;
   readonly success: {
@@ -94,5 +96,8 @@ export function defineEndpoint<
 >(endpoint: Endpoint<P, Q, B>): Endpoint {
   return endpoint;
 }
+
+export const isRefusedWhenErased = ({ method, whenErased }: Pick<Endpoint, "method" | "whenErased">): boolean =>
+  (whenErased ?? (isSafe(method) ? "answered" : "refused")) === "refused";
 
 export const isSafe = (method: Method): boolean => method === "get";

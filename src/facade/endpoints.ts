@@ -3,6 +3,7 @@ import type { Endpoint } from "./endpoint.ts";
 import { listAudit } from "./endpoints/audit.ts";
 import { listBackups, readBackup, startBackup } from "./endpoints/backups.ts";
 import { downloadObject, startDownload } from "./endpoints/downloads.ts";
+import { orderErasure, previewErasure, readErasure } from "./endpoints/erasures.ts";
 import { cancelJob, listJobs, readJob, watchJob } from "./endpoints/jobs.ts";
 import { listOrganizations, readOrganization, readStatistics } from "./endpoints/organizations.ts";
 import {
@@ -78,5 +79,8 @@ export const endpoints: readonly Endpoint[] = [
   deleteNotificationChannel,
   testNotificationChannel,
   listNotificationDeliveries,
+  previewErasure,
+  orderErasure,
+  readErasure,
   listAudit,
 ];

@@ -1,6 +1,6 @@
 // What happens to every request of an endpoint, in this order:
 //
-//   who asks → may the role → is it well formed → whose is it → (a change: idempotency → allowance → audit "allowed")
+//   who asks → may the role → is it well formed → whose is it → was it erased → (a change: idempotency → allowance → audit "allowed")
 //   → handle → audit "done", "failed" or "refused" → answer
 //
 // A change that can't be audited beforehand is not made; an answer that can't be audited is not given.
@@ -9,12 +9,13 @@ import express, { type Request, type Response } from "express";
 import { z } from "zod";
 import { appendAudit, type AuditRecord } from "../control/audit.ts";
 import type { Binding } from "../control/bound-sessions.ts";
+import { assertNotErased } from "../control/erasures.ts";
 import { claimKey, keepAnswer, releaseKey, type KeyedRequest } from "../control/idempotency.ts";
 import { mayDo, type Principal } from "../domain/authorization.ts";
 import { BackupError } from "../domain/errors.ts";
 import { authenticateRequest, type Caller } from "./authenticate-request.ts";
 import type { FacadeDependencies } from "./dependencies.ts";
-import { isSafe, type Answer, type Call, type Endpoint } from "./endpoint.ts";
+import { isRefusedWhenErased, isSafe, type Answer, type Call, type Endpoint } from "./endpoint.ts";
 import { assertDepth, parseInput } from "./input.ts";
 import { asBackupError, InputError, sendProblem } from "./problem.ts";
 import { RateLimitedError, type Allowance } from "./rate-limits.ts";
@@ -52,6 +53,9 @@ export async function handleRequest(
     const call = readCall(endpoint, dependencies, request, response, caller);
     binding = bindingOf(caller.principal, call.organizationId);
     const stated = purposeOf(call);
+    const { organizationId } = call;
+    if (organizationId !== null && isRefusedWhenErased(endpoint))
+      await call.run((bound) => assertNotErased(bound, organizationId));
     let answer: Answer;
     if (isSafe(endpoint.method)) {
       answer = await endpoint.handle(call);

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { createDocument } from "zod-openapi";
 import { errorTable, type ErrorCode } from "../domain/errors.ts";
-import { isSafe, type Endpoint } from "./endpoint.ts";
+import { isRefusedWhenErased, isSafe, type Endpoint } from "./endpoint.ts";
 import { hourlyLimits } from "./rate-limits.ts";
 import { idempotencyKeyHeader, ifMatchHeader, lastEventIdHeader } from "./request-headers.ts";
 
@@ -34,6 +34,7 @@ export function refusalsOf(endpoint: Endpoint): ErrorCode[] {
   const codes = new Set<ErrorCode>([...general, ...(endpoint.refusals ?? [])]);
   if (endpoint.body !== undefined || !isSafe(endpoint.method)) codes.add("RequestTooLarge").add("MediaTypeUnsupported");
   if ([endpoint.params, endpoint.query, endpoint.body].some((input) => input !== undefined)) codes.add("ValueInvalid");
+  if (isRefusedWhenErased(endpoint)) codes.add("OrganizationErased");
   if (!isSafe(endpoint.method)) codes.add("IdempotencyKeyInUse").add("IdempotencyKeyReused");
   if (endpoint.limit !== undefined) codes.add("RateLimited").add("RateLimiterUnavailable");
   return [...codes];

@@ -1,5 +1,7 @@
 // What a backup holds, read from the store: the manifest is the truth, the control tables only remember.
 import { BackupError } from "../domain/errors.ts";
+import type { StoredAmounts } from "../domain/erase-run.ts";
+import type { ObjectLock } from "../ports/object-store.ts";
 import { manifestKey, organizationPrefix, packKey, repositoryKey, rootsPrefix } from "../repository/names.ts";
 import type { Repository } from "../repository/repository.ts";
 
@@ -31,6 +33,8 @@ export interface BackupFinder {
   describe(organizationId: string, backup: { backupId: string; sequence: number }): Promise<BackupContents>;
   /** What recovery needs beside a backup's own objects: the repository's record, its roots, the wrapped key. No secret. */
   listKeys(organizationId: string): Promise<StoredBackupObject[]>;
+  /** What an erasure would find. */
+  lookAtErasure(organizationId: string): Promise<{ stored: StoredAmounts; locks: readonly ObjectLock[] }>;
   /** Sealed bytes. @throws ObjectMissing */
   readObject(key: string, signal: AbortSignal): Promise<Buffer>;
 }
@@ -43,6 +47,10 @@ export function createBackupFinder(open: () => Promise<Repository>): BackupFinde
       for (const prefix of [repositoryKey, rootsPrefix, `${organizationPrefix(organizationId)}keys/`])
         for await (const { key, sizeBytes } of store.list(prefix)) found.push({ key, sizeBytes, sha256: null });
       return found;
+    },
+    async lookAtErasure(organizationId) {
+      const erasure = (await open()).erasure(organizationId);
+      return { stored: await erasure.count(), locks: await erasure.listLocks(20) };
     },
     readObject: async (key, signal) => await (await open()).store.read(key, { signal }),
     async describe(organizationId, { backupId, sequence }) {

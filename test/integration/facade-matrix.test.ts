@@ -73,6 +73,7 @@ const bodies: Readonly<Record<string, () => object>> = {
   startBackup: () => ({}),
   triggerBackup: () => ({ at: future() }),
   startDownload: () => ({ purpose: "a test" }),
+  orderErasure: () => ({ confirmation: own, purpose: "a test" }),
   startRestore: () => ({ purpose: "a test" }),
   approveRestore: () => ({ purpose: "a test" }),
   decideRestore: () => ({ rest: { decision: "keep live" } }),

@@ -26,6 +26,7 @@ export async function startS3Server(
   cacheDir: string,
   say: (line: string) => void,
   options: readonly string[] = [],
+  posixOptions: readonly string[] = [],
 ): Promise<S3Server> {
   const path = (await findCachedProgram(cacheDir, program)) ?? (await buildProgram(cacheDir, program, say));
   if (path === null) throw new Error("versitygw could not be built: install Go");
@@ -37,7 +38,7 @@ export async function startS3Server(
   const server = await startChildServer(
     "versitygw",
     path,
-    [...options, "--port", `127.0.0.1:${port}`, "--quiet", "posix", root],
+    [...options, "--port", `127.0.0.1:${port}`, "--quiet", "posix", ...posixOptions, root],
     {
       env: { ROOT_ACCESS_KEY: accessKeyId, ROOT_SECRET_KEY: secretAccessKey, HOME: folder },
       cwd: folder,

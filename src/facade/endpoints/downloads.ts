@@ -52,6 +52,7 @@ export const downloadObject = defineEndpoint({
   action: "backup.download",
   scope: "organization",
   summary: "One sealed object, by its link",
+  whenErased: "refused",
   params: z.strictObject({ ticket: z.string().regex(/^[\w-]{1,2000}\.[\w-]{43}$/, "must be a link's ticket") }),
   success: { status: 200, description: "Its bytes", contentType: "application/octet-stream" },
   refusals: ["ObjectMissing"],

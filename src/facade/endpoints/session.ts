@@ -32,6 +32,7 @@ export const openSession = defineEndpoint({
   path: "/api/session",
   action: "session.open",
   scope: "any",
+  whenErased: "answered",
   summary: "Exchange a token for a browser session",
   success: { status: 201, description: "The session; its cookie is set", schema: sessionSchema },
   async handle(call) {
@@ -60,6 +61,7 @@ export const closeSession = defineEndpoint({
   path: "/api/session",
   action: "session.open",
   scope: "any",
+  whenErased: "answered",
   summary: "End the browser session",
   success: { status: 204, description: "The cookie is gone" },
   handle: async ({ credential: { secure } }) => ({
