@@ -114,7 +114,7 @@ export const errorTable = {
     1,
     "The organization's backups were erased, for good; nothing brings them back.",
   ),
-  ErasureUnconfirmed: kind(false, 400, 2, "What was typed to confirm an erasure is not the organization's id or name."),
+  ErasureUnconfirmed: kind(false, 422, 2, "What was typed to confirm an erasure is not the organization's id or name."),
   ErasureNotFound: kind(false, 404, 1, "No erasure of this organization was ordered."),
   ObjectLocked: kind(false, 409, 1, "The store's object lock or legal hold keeps what should be removed; it is named."),
   BackupNotFound: kind(false, 404, 1, "There is no such backup."),

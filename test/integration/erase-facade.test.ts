@@ -52,8 +52,8 @@ test("is ordered by an owner alone, with the id to the letter; each refusal is a
     [await order(right, await facade.as("admin", own)), 403, "Forbidden"],
     [await order(right, await facade.as("platform", null)), 403, "Forbidden"],
     [await order(right, await facade.as("owner", other)), 404, "OrganizationNotFound"],
-    [await order({ ...right, confirmation: own.toUpperCase() }), 400, "ErasureUnconfirmed"],
-    [await order({ ...right, confirmation: other }), 400, "ErasureUnconfirmed"],
+    [await order({ ...right, confirmation: own.toUpperCase() }), 422, "ErasureUnconfirmed"],
+    [await order({ ...right, confirmation: other }), 422, "ErasureUnconfirmed"],
     [await order({ purpose: "they left" }), 400, "UsageInvalid"],
   ] as const;
   for (const [answer, status, code] of refused) expect([answer.status, answer.body.code]).toEqual([status, code]);

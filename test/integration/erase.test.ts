@@ -57,12 +57,12 @@ const policyOf = (organizationId: string): NewPolicy => ({
   paused: false,
 });
 
-async function restore(organizationId: string): Promise<unknown> {
+async function restore(organizationId: string, targetOrganizationId = organizationId): Promise<unknown> {
   const order: RestoreOrder = {
     ...restoreDefaults,
     restoreId: randomUUID(),
     organizationId,
-    targetOrganizationId: organizationId,
+    targetOrganizationId,
     approval: "given",
     requestedBy: "test",
   };
@@ -192,6 +192,7 @@ describe("an erasure", () => {
     const before = await storedUnder(rig, id(0));
     await expect(rig.backUp(id(0))).rejects.toMatchObject(erased);
     await expect(restore(id(0))).rejects.toMatchObject(erased);
+    await expect(restore(id(1), id(0))).rejects.toMatchObject(erased);
     await expect(putPolicy(rig.control, policyOf(id(0)))).rejects.toMatchObject(erased);
     const verification = await requestVerification(rig.client, {
       organizationId: id(0),
