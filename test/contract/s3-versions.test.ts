@@ -121,16 +121,14 @@ test("what the store locks is named, stays, and is unreadable; a locked key is n
   );
   const erasure = repository.erasure(firstOrganization);
   const locks = await erasure.listLocks(10);
-  expect(locks.map(({ key, kind }) => [key, kind]).sort()).toEqual(
-    [
-      [pack.key, "retention"],
-      [held.key, "legal hold"],
-    ].sort(),
-  );
+  expect(Object.fromEntries(locks.map(({ key, kind }) => [key, kind]))).toEqual({
+    [pack.key]: "retention",
+    [held.key]: "legal hold",
+  });
   await erasure.writeTombstone(tombstone);
   await erasure.destroyKeys();
   const kept = await erasure.deleteAll(async () => {});
-  expect(kept.map(({ what }) => what.split(" ")[0]).sort()).toEqual([pack.key, held.key].sort());
+  expect(new Set(kept.map(({ what }) => what.split(" ")[0]))).toEqual(new Set([pack.key, held.key]));
   expect(kept.map(({ why }) => why).join()).toContain(`object lock until ${until.toISOString().slice(0, 16)}`);
   expect(await erasure.count()).toMatchObject({ keys: 0, manifests: 0, packs: 2, others: 0 });
 
