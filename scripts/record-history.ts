@@ -1,4 +1,4 @@
-// Records histories for test/replay: `node scripts/record-history.ts [backups|restores]`. Run it when a change of a workflow
+// Records histories for test/replay: `node scripts/record-history.ts [backups|restores|erasures]`. Run it when a change of a workflow
 // is meant to leave running ones behind; until then the kept histories must replay as they are.
 import { mkdir, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
@@ -13,6 +13,7 @@ import { createBackupRig, type BackupRig } from "../test/support/backup-rig.ts";
 import startServers from "../test/support/global-setup.ts";
 import stopServers from "../test/support/global-teardown.ts";
 import { waitUntil } from "../test/support/wait-until.ts";
+import { recordErasures } from "./record-erasures.ts";
 import { recordRestores } from "./record-restores.ts";
 
 const folder = fileURLToPath(new URL("../test/replay/histories/", import.meta.url));
@@ -20,11 +21,12 @@ const root = fileURLToPath(new URL("../", import.meta.url));
 
 await startServers();
 const rig: BackupRig = await createBackupRig({
-  size: { organizations: 7, guestsPerWedding: 6, messagesPerWedding: 4 },
+  size: { organizations: 9, guestsPerWedding: 6, messagesPerWedding: 4 },
 });
 try {
   const [, , only] = process.argv;
-  const [finished, failed, cancelled, restarted, scheduled, restored = "", failing = ""] = rig.organizationIds;
+  const [finished, failed, cancelled, restarted, scheduled, restored = "", failing = "", erased = "", held = ""] =
+    rig.organizationIds;
   const reached: ActivityPoint[] = [];
   await rig.startWorker({
     activityInterceptors: [
@@ -45,9 +47,10 @@ try {
       }),
     ],
   });
-  if (only !== "restores")
-    await recordBackups([finished, failed, cancelled, restarted, scheduled] as string[], reached);
-  if (only !== "backups") await recordRestores(rig, keep, { organizationId: restored, failing });
+  const isAsked = (what: string): boolean => only === undefined || only === what;
+  if (isAsked("backups")) await recordBackups([finished, failed, cancelled, restarted, scheduled] as string[], reached);
+  if (isAsked("restores")) await recordRestores(rig, keep, { organizationId: restored, failing });
+  if (isAsked("erasures")) await recordErasures(rig, keep, { erased, held });
 } finally {
   await rig.close();
   await stopServers();
