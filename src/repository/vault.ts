@@ -51,6 +51,8 @@ export interface OrganizationVault {
   readSegment(packName: string, reference: SegmentReference, signal?: AbortSignal): Promise<Buffer>;
   /** Several segments that lie side by side in one pack, by one read. */
   readSegments(packName: string, references: readonly SegmentReference[], signal?: AbortSignal): Promise<Buffer[]>;
+  /** The same, each segment as soon as it is decompressed; one that nobody awaits any more may fail unheard. */
+  beginSegments(packName: string, references: readonly SegmentReference[]): Promise<Promise<Buffer>[]>;
   listPacks(): AsyncIterable<{ name: string; sizeBytes: number; modifiedAt: Date }>;
   deletePacks(names: readonly string[]): Promise<void>;
   /**
@@ -102,6 +104,19 @@ export function createVault(parts: VaultParts): OrganizationVault {
     return openManifestHeader(keys.verificationKey, place("manifest", objectKey, sequence), bytes);
   }
 
+  async function beginSegments(
+    packName: string,
+    references: readonly SegmentReference[],
+    signal?: AbortSignal,
+  ): Promise<Promise<Buffer>[]> {
+    const frames = await packs.readFrames(packName, references, signal);
+    return frames.map((frame, index) => {
+      const raw = decompressSegment(frame, references[index]?.rawBytes ?? 0);
+      raw.catch(() => {}); // awaited by whoever reads on
+      return raw;
+    });
+  }
+
   async function listSequences(): Promise<{ key: string; sequence: number }[]> {
     const found: { key: string; sequence: number }[] = [];
     const prefix = manifestsPrefix(organizationId);
@@ -149,11 +164,9 @@ export function createVault(parts: VaultParts): OrganizationVault {
       return raw as Buffer;
     },
     async readSegments(packName, references, signal) {
-      const frames = await packs.readFrames(packName, references, signal);
-      return await Promise.all(
-        frames.map((frame, index) => decompressSegment(frame, references[index]?.rawBytes ?? 0)),
-      );
+      return await Promise.all(await beginSegments(packName, references, signal));
     },
+    beginSegments,
     async *listPacks() {
       const prefix = packsPrefix(organizationId);
       for await (const { key, sizeBytes, modifiedAt } of store.list(prefix))
