@@ -1,7 +1,7 @@
 // npm run bench: makes the data, runs ours and the peers that are installed, and writes one table and one JSON document.
 //
 //   --quick           small data and two runs, to see that everything works; its figures say nothing
-//   --only a,b        some of: big, all, small, media, load
+//   --only a,b        some of: big, all, small, media, load, restore
 //   --runs N          fewer or more interleaved runs than the size has
 //   --json FILE       where the document goes (default: bench-result.json in the system's folder for temporary files)
 //   --keep            the document of a run at full size is kept as the README's table (then: npm run docs)
@@ -24,6 +24,7 @@ import { measureBigOrganization } from "./measure-big-organization.ts";
 import { measureManySmall } from "./measure-many-small.ts";
 import { measureMedia } from "./measure-media.ts";
 import type { Measurement } from "./measurement.ts";
+import { measureRestore } from "./measure-restore.ts";
 import { measureWriteLoad } from "./measure-write-load.ts";
 import { findPeers } from "./peers.ts";
 import { describeResult, thisMachine, type BenchResult } from "./result.ts";
@@ -31,6 +32,7 @@ import { describeResult, thisMachine, type BenchResult } from "./result.ts";
 const parts: Readonly<Record<string, (context: BenchContext) => Promise<Measurement[]>>> = {
   all: measureAllOrganizations, // before the big organization is changed
   big: measureBigOrganization,
+  restore: measureRestore,
   load: measureWriteLoad,
   small: measureManySmall,
   media: measureMedia,
