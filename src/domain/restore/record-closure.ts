@@ -5,7 +5,8 @@
 //
 //   Guest Anna: her gifts and seat come with her (dependants); her wedding and her table only if they are gone (parents).
 //
-// Only keys are held, never rows: the rows pass by, as often as a new key could match one.
+// Only keys are held, never rows: the rows pass by, as often as a new key could match one. sought() tells beforehand which
+// of them are worth a closer look.
 import type { Catalogue } from "../catalogue.ts";
 import type { SchemaDescription, TableDescription, TableName } from "../schema.ts";
 import { baseTypeName } from "./type-difference.ts";
@@ -40,6 +41,8 @@ export class RecordClosure {
   private readonly held = new Map<string, Set<string>>();
   private readonly asked = new Map<string, Set<string>>();
   private readonly wanted = new Map<string, { readonly edge: Edge; readonly values: Set<string> }>();
+  private readonly soughtIn = new Map<TableName, Sought>();
+  private readonly knocks = new Map<TableName, number>();
 
   constructor(schema: SchemaDescription, sources: readonly ClosureSource[], catalogue: Catalogue) {
     this.sources = new Map(sources.map((source) => [source.table, source]));
@@ -53,7 +56,8 @@ export class RecordClosure {
     const names = this.describe(table).primaryKey;
     const fields = source.columns.map((name) => key[names.indexOf(name)] ?? "");
     const value = this.tuple(table, names, fields) ?? "";
-    add(this.chosen, table, value);
+    this.chooseKey(table, value);
+    this.knock(table);
     this.unseen.set(`${table}\t${value}`, number);
   }
 
@@ -62,24 +66,23 @@ export class RecordClosure {
     return [...this.unseen.values()][0] ?? null;
   }
 
-  /** Takes the records and their dependants among rows that pass by. @returns how many keys are new. */
-  takeDependants(table: TableName, fields: Fields): number {
+  /** Takes the records and their dependants among rows that pass by. @returns whether the row is one. */
+  takeDependants(table: TableName, fields: Fields): boolean {
     const { primaryKey } = this.describe(table);
     const key = primaryKey.length === 0 ? null : this.tuple(table, primaryKey, fields);
     const isChosen = key !== null && this.chosen.get(table)?.has(key) === true;
-    if (!isChosen && !this.dependsOnChosen(table, fields)) return 0;
-    const before = this.size;
+    if (!isChosen && !this.dependsOnChosen(table, fields)) return false;
     if (key !== null) {
-      add(this.chosen, table, key);
+      this.chooseKey(table, key);
       this.unseen.delete(`${table}\t${key}`);
     }
     for (const edge of this.edges) {
       if (edge.parent !== table) continue;
       const value = this.tuple(table, edge.referencedColumns, fields);
-      if (value !== null) add(this.held, nameOf(edge), value);
+      if (value !== null) this.hold(edge, value);
     }
     this.want(table, fields);
-    return this.size - before;
+    return true;
   }
 
   /** Values of parents that are wanted and not asked for yet, by the edges that want them. */
@@ -94,13 +97,16 @@ export class RecordClosure {
     });
   }
 
-  /** Takes a parent that is needed, because live there is none. */
-  takeParent(edge: Edge, missing: ReadonlySet<string>, fields: Fields): void {
+  /** Takes a parent that is needed, because live there is none. @returns whether the row is one, and a new one. */
+  takeParent(edge: Edge, missing: ReadonlySet<string>, fields: Fields): boolean {
     const value = this.tuple(edge.parent, edge.referencedColumns, fields);
     const key = this.tuple(edge.parent, this.describe(edge.parent).primaryKey, fields);
-    if (value === null || key === null || !missing.has(value)) return;
-    if (!this.chosen.get(edge.parent)?.has(key)) add(this.needed, edge.parent, key);
+    if (value === null || key === null || !missing.has(value)) return false;
     this.want(edge.parent, fields);
+    if (this.chosen.get(edge.parent)?.has(key) || this.needed.get(edge.parent)?.has(key)) return false;
+    add(this.needed, edge.parent, key);
+    this.seek(edge.parent, this.describe(edge.parent).primaryKey, key);
+    return true;
   }
 
   /** What becomes of a row, by its table's columns in `columns` order (a later backup may have others). */
@@ -119,18 +125,58 @@ export class RecordClosure {
     return !this.edges.some((edge) => edge.child === table && edge.isDependant && this.held.has(nameOf(edge)));
   }
 
-  /** Whether a row of the table could be taken now. */
-  mayTake(table: TableName): boolean {
-    return (
-      this.chosen.has(table) ||
-      this.edges.some((edge) => edge.child === table && edge.isDependant && this.held.has(nameOf(edge)))
-    );
+  /** Grows when a row of the table that has passed by could be taken now; 0 while none could. */
+  knocksOf(table: TableName): number {
+    return this.knocks.get(table) ?? 0;
   }
 
-  private get size(): number {
-    let size = 0;
-    for (const set of [...this.chosen.values(), ...this.held.values()]) size += set.size;
-    return size;
+  /**
+   * A row of the table is one only if one of these columns holds one of these texts, as in COPY text. It grows while rows
+   * pass by. Null: texts do not tell (citext and numeric are equal in other spellings, too).
+   */
+  sought(table: TableName): Sought | null {
+    const seeking = this.edges.filter(
+      (edge) => edge.child === table && edge.isDependant && this.held.has(nameOf(edge)),
+    );
+    const types = [
+      ...this.typesOf(table, this.describe(table).primaryKey.slice(0, 1)),
+      ...seeking.flatMap((edge) => this.typesOf(edge.parent, edge.referencedColumns.slice(0, 1))),
+    ];
+    if (types.some(hasOtherSpellings)) return null;
+    return this.soughtIn.get(table) ?? new Map();
+  }
+
+  /** The same for parents that are taken. */
+  soughtParents({ parent, referencedColumns }: Edge, missing: ReadonlySet<string>): Sought | null {
+    const [column = ""] = referencedColumns;
+    if (this.typesOf(parent, [column]).some(hasOtherSpellings)) return null;
+    return new Map([[column, new Set([...missing].map((value) => value.split("\t", 1)[0] ?? ""))]]);
+  }
+
+  private chooseKey(table: TableName, key: string): void {
+    add(this.chosen, table, key);
+    this.seek(table, this.describe(table).primaryKey, key);
+  }
+
+  private hold(edge: Edge, value: string): void {
+    const name = nameOf(edge);
+    if (this.held.get(name)?.has(value)) return;
+    add(this.held, name, value);
+    for (const each of this.edges) {
+      if (!each.isDependant || nameOf(each) !== name) continue;
+      this.seek(each.child, each.columns, value);
+      this.knock(each.child);
+    }
+  }
+
+  private seek(table: TableName, [column = ""]: readonly string[], tuple: string): void {
+    const sought = this.soughtIn.get(table) ?? new Map<string, Set<string>>();
+    this.soughtIn.set(table, sought);
+    add(sought, column, tuple.split("\t", 1)[0] ?? "");
+  }
+
+  private knock(table: TableName): void {
+    this.knocks.set(table, this.knocksOf(table) + 1);
   }
 
   private dependsOnChosen(table: TableName, fields: Fields): boolean {
@@ -207,6 +253,8 @@ export class RecordClosure {
 }
 
 export type ClosureEdge = Edge;
+/** By column. */
+export type Sought = Map<string, Set<string>>;
 
 const nameOf = ({ parent, referencedColumns }: Edge): string => `${parent} (${referencedColumns.join("\t")})`;
 
@@ -215,6 +263,8 @@ function add(map: Map<string, Set<string>>, name: string, value: string): void {
   set.add(value);
   map.set(name, set);
 }
+
+const hasOtherSpellings = (type: string): boolean => /citext$|^numeric$/.test(baseTypeName(type));
 
 /** Equal by = in the database is the same text here: citext has no case, numeric no trailing zeros. */
 function normalize(text: string, type: string): string {

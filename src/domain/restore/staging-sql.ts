@@ -93,6 +93,10 @@ export const indexStagingTable = (staging: Staging, table: RestoreTable, kind: S
     ? null
     : `CREATE UNIQUE INDEX ON ${staging.table(kind, table.number)} (${columnList(table.key)})`;
 
+/** How many rows, and how their keys lie: what joins are planned by. The other columns are never looked up. */
+export const analyzeStagingTable = (staging: Staging, table: RestoreTable, kind: StagingKind): string =>
+  `ANALYZE ${staging.table(kind, table.number)}${table.key.length === 0 ? "" : ` (${columnList(table.key)})`}`;
+
 /** Staged rows that are not the organization's by their own column; a backup that holds any is not taken. */
 export const countForeignRows = (staging: Staging, table: RestoreTable, column: string): string | null =>
   restoredNames(table).includes(column)

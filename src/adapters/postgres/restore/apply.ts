@@ -19,7 +19,7 @@ import { proveWrites } from "./prove.ts";
 import { proveMirror } from "./prove-mirror.ts";
 import { withContext, withSession, type RestoreContext } from "./restore-context.ts";
 import type { RestoreSession } from "./restore-session.ts";
-import { ensureStaged } from "./stage.ts";
+import { ensureStaged, withoutIdleTables } from "./stage.ts";
 import { rememberPlan } from "./remembered-plan.ts";
 import { chooseMode, logParts, preparePart, writeParts, type WriteContext, type WritePart } from "./write-changes.ts";
 
@@ -67,12 +67,14 @@ async function findApplied(session: RestoreSession, restoreId: string): Promise<
   return JSON.parse(row["result"] ?? "null") as ApplyResult;
 }
 
-async function applyOnce(url: string, context: RestoreContext, options: ApplyOptions): Promise<ApplyResult> {
-  const { session, plan, staging, input } = context;
+async function applyOnce(url: string, whole: RestoreContext, options: ApplyOptions): Promise<ApplyResult> {
+  const { session, staging, input } = whole;
   // Again under the lock that this session holds to its end: since the last look somebody may have given the restore up.
   const done = await findApplied(session, input.restoreId);
   if (done !== null) return done;
-  const staged = await ensureStaged(context);
+  const staged = await ensureStaged(whole);
+  const context = withoutIdleTables(whole, staged.tables);
+  const { plan } = context;
   const stagedRows = new Map(staged.tables.map(({ table, rows }) => [table, rows]));
   try {
     await session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ", "beginning");

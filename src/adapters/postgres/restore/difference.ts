@@ -41,7 +41,9 @@ export async function compareAll(
       session,
       context.plan.tables.map((table) => table.table),
     );
-    const kept = await compareTables(context, intent, facts, stagedRows, null);
+    // Single records are compared again in no time; a count of all rows, to know that nothing changed, would take longer.
+    const isCounted = context.input.selection.records === null;
+    const kept = await compareTables(context, intent, facts, stagedRows, null, isCounted);
     await session.execute("COMMIT", "comparing");
     return kept;
   } catch (error) {
@@ -50,20 +52,22 @@ export async function compareAll(
   }
 }
 
-/** Within the caller's transaction. `earlier` is taken over for tables that did not change since. */
+/** Within the caller's transaction. `earlier` is taken over for tables that were counted and did not change since. */
 export async function compareTables(
   context: RestoreContext,
   intent: DifferenceIntent,
   facts: LiveFacts,
   stagedRows: ReadonlyMap<TableName, number>,
   earlier: KeptDifference | null,
+  isCounted = true,
 ): Promise<KeptDifference> {
   const { session, staging, plan } = context;
   const since = (await session.value("SELECT pg_snapshot_xmin(pg_current_snapshot())::xid", "comparing")) ?? "3";
   const liveRows: Record<TableName, number> = {};
   const changed = new Set<TableName>();
-  for (const { table, ...rest } of plan.tables.map((each) => ({ table: each.table, each }))) {
-    const [row] = await session.rows(countLiveRows(rest.each, earlier?.since ?? since), `counting ${table}`);
+  for (const counted of isCounted ? plan.tables : []) {
+    const { table } = counted;
+    const [row] = await session.rows(countLiveRows(counted, earlier?.since ?? since), `counting ${table}`);
     liveRows[table] = Number(row?.["rows"]);
     const same = earlier?.liveRows[table] === liveRows[table] && row?.["recent"] === "0";
     if (!same) changed.add(table);

@@ -20,6 +20,8 @@ export interface RestoreContext {
   readonly staging: Staging;
   /** The restore's id as an SQL literal. */
   readonly restoreId: string;
+  /** Another session like this one, for work at the same time. Whoever opens it closes it. */
+  readonly openBeside: () => Promise<RestoreSession>;
 }
 
 /** Runs `work` with a context of its own, one step of a restore at a time, and closes its session. */
@@ -32,7 +34,8 @@ export async function withContext<T>(
     const liveSchema = await readSchema(session.client, input.catalogue.schemas).catch((error: unknown) => {
       throw mapRestoreError(error, "reading the live schema");
     });
-    await session.setSearchPath(searchPathOf(liveSchema, input.catalogue.schemas));
+    const searchPath = searchPathOf(liveSchema, input.catalogue.schemas);
+    await session.setSearchPath(searchPath);
     const plan = planRestore({
       organizationId: input.targetOrganizationId,
       catalogue: input.catalogue,
@@ -50,6 +53,11 @@ export async function withContext<T>(
       liveSchema,
       staging: stagingOf(restoreId),
       restoreId: quoteLiteral(restoreId),
+      openBeside: async () => {
+        const beside = await RestoreSession.open(url);
+        await beside.setSearchPath(searchPath);
+        return beside;
+      },
     });
   });
 }

@@ -10,7 +10,7 @@ import { compareAll, keepConflicts } from "./difference.ts";
 import { giveUpRestore, listStaged } from "./give-up.ts";
 import { forgetRestores } from "./forget.ts";
 import { rollBackRestore } from "./rollback.ts";
-import { ensureStaged } from "./stage.ts";
+import { ensureStaged, withoutIdleTables } from "./stage.ts";
 import { decide, decideRest } from "./decisions.ts";
 import { readDifferences } from "./read-differences.ts";
 import { forgetClone } from "./clone.ts";
@@ -26,8 +26,9 @@ export function createRestoreTarget({ url }: RestoreTargetOptions): RestoreTarge
     checkDrift: (input) => withContext(url, input, async ({ plan }) => plan.drift),
     stage: (input, onProgress) => withContext(url, input, (context) => ensureStaged(context, onProgress)),
     diff: (input) =>
-      withContext(url, input, async (context) => {
-        const staged = await ensureStaged(context);
+      withContext(url, input, async (whole) => {
+        const staged = await ensureStaged(whole);
+        const context = withoutIdleTables(whole, staged.tables);
         const rows = new Map(staged.tables.map((entry) => [entry.table, entry.rows]));
         const kept = await compareAll(context, input, rows);
         if (input.strategy === "prompt") await keepConflicts(context);

@@ -9,11 +9,20 @@ import {
 } from "../../../domain/restore/record-closure.ts";
 import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
 import { columnOf, keyNames, liveTable } from "../../../domain/restore/row-sql.ts";
+import type { StagingKind } from "../../../domain/restore/staging-names.ts";
 import type { BackupTable } from "../../../ports/restore-target.ts";
 import type { RestoreContext } from "./restore-context.ts";
+import { KeptRows, takeDependants } from "./take-dependants.ts";
+import { rowsInQuestion, type PassingRow } from "./rows-in-question.ts";
+
+export interface SelectedRecords {
+  readonly closure: RecordClosure;
+  /** Rows that were taken, by table; null when they are too many. */
+  readonly kept: ReadonlyMap<string, readonly string[]> | null;
+}
 
 /** Null where whole tables are restored. @throws UsageInvalid for a record that the backup does not have. */
-export async function selectRecords(context: RestoreContext): Promise<RecordClosure | null> {
+export async function selectRecords(context: RestoreContext): Promise<SelectedRecords | null> {
   const { plan, input } = context;
   const { records } = input.selection;
   if (records === null) return null;
@@ -21,15 +30,16 @@ export async function selectRecords(context: RestoreContext): Promise<RecordClos
   const closure = new RecordClosure(input.backup.schema, sources, input.catalogue);
   for (const [index, { table, key }] of records.entries())
     closure.choose(table, await canonicalKey(context, table, key, index + 1), index + 1);
-  await takeDependants(sources, closure);
+  const kept = new KeptRows();
+  await takeDependants(sources, closure, kept);
   const number = closure.missingRecord;
   if (number !== null)
     throw new BackupError(
       "UsageInvalid",
       `The backup has no record ${number} of those that were chosen (${records[number - 1]?.table}).`,
     );
-  await takeParents(context, closure);
-  return closure;
+  await takeParents(context, closure, kept);
+  return { closure, kept: kept.rows };
 }
 
 const sourceOf = ({ input }: RestoreContext, table: string): BackupTable =>
@@ -65,23 +75,14 @@ async function canonicalKey(
   return canonical;
 }
 
-async function takeDependants(sources: readonly BackupTable[], closure: RecordClosure): Promise<void> {
-  for (let grown = 1; grown > 0;) {
-    grown = 0;
-    for (const { table, readRows } of sources) {
-      if (!closure.mayTake(table)) continue;
-      for await (const { fields } of rowsOf(readRows())) grown += closure.takeDependants(table, fields);
-    }
-  }
-}
-
-async function takeParents(context: RestoreContext, closure: RecordClosure): Promise<void> {
+async function takeParents(context: RestoreContext, closure: RecordClosure, kept: KeptRows): Promise<void> {
   for (let open = closure.takeWanted(); open.length > 0; open = closure.takeWanted()) {
     for (const { edge, values } of open) {
       const missing = await findMissing(context, edge, values);
       if (missing.size === 0) continue;
-      for await (const { fields } of rowsOf(sourceOf(context, edge.parent).readRows()))
-        closure.takeParent(edge, missing, fields);
+      const { table, columns, readRows } = sourceOf(context, edge.parent);
+      for await (const { line, fields } of rowsInQuestion(readRows(), columns, closure.soughtParents(edge, missing)))
+        if (closure.takeParent(edge, missing, fields)) kept.keep(table, line);
     }
   }
 }
@@ -107,25 +108,27 @@ async function findMissing(
   return new Set(rows.map((row) => values[Number(row["position"]) - 1] as string));
 }
 
-/** Chunks hold whole rows. */
-async function* rowsOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<{ line: string; fields: readonly string[] }> {
-  for await (const chunk of chunks)
-    for (const line of chunk.toString("utf8").split("\n").slice(0, -1)) yield { line, fields: line.split("\t") };
-}
-
 /** The rows that come back, as COPY text. `onNeeded` gets those that come back only if they are missing. */
 export async function* filterRows(
-  closure: RecordClosure,
-  { table, columns, readRows }: BackupTable,
+  { closure, kept }: SelectedRecords,
+  source: BackupTable,
+  kind: StagingKind,
   onRow: (fate: "chosen" | "needed", fields: readonly string[]) => void,
 ): AsyncGenerator<Buffer> {
+  const { table, columns, readRows } = source;
   if (closure.isUntouched(table)) return;
-  for await (const { line, fields } of rowsOf(readRows())) {
+  const isKept = kind === "s" && kept !== null; // a merge's base is another backup
+  const passing = isKept ? keptRows(kept.get(table) ?? []) : rowsInQuestion(readRows(), columns, closure.sought(table));
+  for await (const { line, fields } of passing) {
     const fate = closure.fateOf(table, columns, fields);
     if (fate === null) continue;
     onRow(fate, fields);
     yield Buffer.from(`${line}\n`);
   }
+}
+
+function* keptRows(lines: readonly string[]): Generator<PassingRow> {
+  for (const line of lines) yield { line, fields: line.split("\t") };
 }
 
 /** The live keys of rows that come back only if they are missing, as a working table beside the staged rows. */
