@@ -22,6 +22,8 @@ export interface JobDetails {
   readonly files: number | null;
   readonly missingFiles: number | null;
   readonly restarts: number | null;
+  /** When retention let the backup go. */
+  readonly releasedAt: string | null;
   readonly stages: Readonly<Record<string, unknown>>;
   readonly errorCode: string | null;
   readonly errorMessage: string | null;
@@ -45,7 +47,8 @@ const columns = `j.id, j.organization_id AS "organizationId", j.policy_id AS "po
   j.workflow_id AS "workflowId", j.data_sets AS "dataSets", j.proof, to_char(j.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "startedAt",
   to_char(j.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "finishedAt", j.sequence, j.row_count::float8 AS rows,
   j.raw_bytes::float8 AS "rawBytes", j.stored_bytes::float8 AS "storedBytes", j.reused_bytes::float8 AS "reusedBytes", j.file_count AS files,
-  j.missing_files AS "missingFiles", j.restarts, j.stages, j.error_code AS "errorCode", j.error_message AS "errorMessage",
+  j.missing_files AS "missingFiles", j.restarts, j.stages,
+  to_char(j.released_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS "releasedAt", j.error_code AS "errorCode", j.error_message AS "errorMessage",
   ARRAY(SELECT DISTINCT v.level FROM backup.backup_verification_results v WHERE v.job_id = j.id AND v.proven ORDER BY v.level) AS proven`;
 
 export function jobPageQuery(filter: JobPageFilter): { sql: string; parameters: unknown[] } {
@@ -62,7 +65,7 @@ export function jobPageQuery(filter: JobPageFilter): { sql: string; parameters: 
   }
   if (filter.trigger !== undefined) conditions.push(`j.trigger = ${parameter(filter.trigger)}`);
   if (filter.policyId !== undefined) conditions.push(`j.policy_id = ${parameter(filter.policyId)}`);
-  if (filter.backupsOnly === true) conditions.push("j.manifest_hash IS NOT NULL");
+  if (filter.backupsOnly === true) conditions.push("j.manifest_hash IS NOT NULL AND j.released_at IS NULL");
   if (filter.after !== null) {
     conditions.push(
       `(j.started_at, j.id) < (${parameter(filter.after.at)}::timestamptz, ${parameter(filter.after.id)}::uuid)`,

@@ -33,6 +33,12 @@ import {
   rollBackRestore,
   startRestore,
 } from "./endpoints/restores.ts";
+import {
+  liftLegalHoldEndpoint,
+  placeLegalHoldEndpoint,
+  previewRetentionEndpoint,
+  readLegalHoldEndpoint,
+} from "./endpoints/retention.ts";
 import { closeSession, openSession, readSession } from "./endpoints/session.ts";
 import { cancelTriggerEndpoint, listTriggers, readTrigger, triggerBackup } from "./endpoints/triggers.ts";
 import { listVerifications } from "./endpoints/verifications.ts";
@@ -44,6 +50,10 @@ export const endpoints: readonly Endpoint[] = [
   listOrganizations,
   readOrganization,
   readStatistics,
+  previewRetentionEndpoint,
+  readLegalHoldEndpoint,
+  placeLegalHoldEndpoint,
+  liftLegalHoldEndpoint,
   listPolicies,
   createPolicyEndpoint,
   readPolicy,

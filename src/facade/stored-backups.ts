@@ -2,7 +2,9 @@
 import { BackupError } from "../domain/errors.ts";
 import type { StoredAmounts } from "../domain/erase-run.ts";
 import type { ObjectLock } from "../ports/object-store.ts";
+import type { RetentionFacts } from "../domain/retention-facts.ts";
 import { manifestKey, organizationPrefix, packKey, repositoryKey, rootsPrefix } from "../repository/names.ts";
+import { previewRetention, type RetentionPreview } from "../repository/preview-retention.ts";
 import type { Repository } from "../repository/repository.ts";
 
 export interface BackupContents {
@@ -35,6 +37,8 @@ export interface BackupFinder {
   listKeys(organizationId: string): Promise<StoredBackupObject[]>;
   /** What an erasure would find. */
   lookAtErasure(organizationId: string): Promise<{ stored: StoredAmounts; locks: readonly ObjectLock[] }>;
+  /** What keeps each backup. @throws BackupNotFound, and what is wrong with the store. */
+  previewRetention(organizationId: string, facts: RetentionFacts): Promise<RetentionPreview>;
   /** Sealed bytes. @throws ObjectMissing */
   readObject(key: string, signal: AbortSignal): Promise<Buffer>;
 }
@@ -53,6 +57,8 @@ export function createBackupFinder(open: () => Promise<Repository>): BackupFinde
       return { stored: await erasure.count(), locks: await erasure.listLocks(20) };
     },
     readObject: async (key, signal) => await (await open()).store.read(key, { signal }),
+    previewRetention: async (organizationId, facts) =>
+      previewRetention(await (await open()).openVault(organizationId), facts, { nowMs: Date.now() }),
     async describe(organizationId, { backupId, sequence }) {
       const vault = await (await open()).openVault(organizationId);
       const { manifest, hash, sizeBytes } = await vault.readManifest(sequence).catch((error: unknown) => {

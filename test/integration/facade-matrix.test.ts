@@ -72,6 +72,7 @@ const bodies: Readonly<Record<string, () => object>> = {
   createNotificationChannel: () => ({ name: `channel ${randomUUID()}`, email: { to: ["ops@example.org"] } }),
   startBackup: () => ({}),
   triggerBackup: () => ({ at: future() }),
+  placeLegalHold: () => ({ reason: "a test" }),
   startDownload: () => ({ purpose: "a test" }),
   orderErasure: () => ({ confirmation: own, purpose: "a test" }),
   startRestore: () => ({ purpose: "a test" }),

@@ -158,7 +158,8 @@ export const readBackup = defineEndpoint({
   async handle(call) {
     const { backupId } = call.params;
     const job = await call.run((bound) => findJob(bound, backupId));
-    if (job === null || job.sequence === null) throw new BackupError("BackupNotFound", "There is no such backup.");
+    if (job === null || job.sequence === null || job.releasedAt !== null)
+      throw new BackupError("BackupNotFound", "There is no such backup.");
     const { objects: _objects, ...contents } = await call.dependencies.backups.describe(job.organizationId, {
       backupId,
       sequence: job.sequence,

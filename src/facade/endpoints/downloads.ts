@@ -1,6 +1,7 @@
 // Downloads: the sealed objects of a backup, as they lie in the store, each by a short-lived link. Together with
 // BACKUP_ENCRYPTION_KEY they are enough to recover (put each under its key into a folder); without it they tell nothing.
 import { z } from "zod";
+import { holdBoundBackup } from "../../control/backup-reads.ts";
 import { findJob } from "../../control/job-pages.ts";
 import { BackupError } from "../../domain/errors.ts";
 import { readTicket, signTicket } from "../download-ticket.ts";
@@ -32,9 +33,15 @@ export const startDownload = defineEndpoint({
   async handle(call) {
     const { backupId } = call.params;
     const job = await call.run((bound) => findJob(bound, backupId));
-    if (job === null || job.sequence === null) throw new BackupError("BackupNotFound", "There is no such backup.");
+    if (job === null || job.sequence === null || job.releasedAt !== null)
+      throw new BackupError("BackupNotFound", "There is no such backup.");
     const { backups, signingKey } = call.dependencies;
     const organization = job.organizationId;
+    // So long as the links are valid, retention leaves the backup alone.
+    const { sequence } = job;
+    const reader = `download/${call.requestId}`;
+    if (!(await call.run((bound) => holdBoundBackup(bound, { sequence, reader, seconds: linkMs / 1000 + 60 }))))
+      throw new BackupError("BackupNotFound", "Retention has let this backup go.");
     const contents = await backups.describe(organization, { backupId, sequence: job.sequence });
     const expiresAtMs = Date.now() + linkMs;
     const objects = [...(await backups.listKeys(organization)), ...contents.objects].map((object) => ({

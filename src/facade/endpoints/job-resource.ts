@@ -40,6 +40,7 @@ export const jobSchema = z
     rows: z.number().nullable(),
     rawBytes: z.number().nullable(),
     storedBytes: z.number().nullable(),
+    releasedAt: z.string().nullable().meta({ description: "When retention let the backup go" }),
     proven: z.array(z.string()),
     error: z.object({ code: z.string(), message: z.string() }).nullable(),
     progress: progressSchema.nullable(),
@@ -61,7 +62,7 @@ export function describeJob(call: JobCall, job: JobDetails, progress: BackupProg
     ...rest,
     error: errorCode === null ? null : { code: errorCode, message: errorMessage ?? "" },
     progress,
-    links: linksOf(call, job.id, workflowId, job.sequence !== null),
+    links: linksOf(call, job.id, workflowId, job.sequence !== null && job.releasedAt === null),
   };
 }
 
@@ -107,6 +108,7 @@ function describeQueued(call: JobCall, jobId: string, run: JobRun) {
     rows: null,
     rawBytes: null,
     storedBytes: null,
+    releasedAt: null,
     proven: [],
     error: null,
     progress: null,

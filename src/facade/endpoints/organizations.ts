@@ -89,12 +89,20 @@ export const readOrganization = defineEndpoint({
   refusals: ["OrganizationNotFound"],
   async handle(call) {
     const id = call.params.organizationId;
-    const [status] = await call.run((bound) => readOrganizationStatus(bound, [id]));
-    const isKnown = status !== undefined && (status.policies > 0 || status.lastJobId !== null);
-    if (!isKnown) await assertOrganization(call, id);
-    return { status: 200, body: describe(status as OrganizationStatus) };
+    return { status: 200, body: describe(await assertKnownOrganization(call, id)) };
   },
 });
+
+/** One that the source has, or that has backups or policies. @throws OrganizationNotFound */
+export async function assertKnownOrganization(
+  call: Pick<Call<never, never, never>, "run" | "dependencies">,
+  id: string,
+): Promise<OrganizationStatus> {
+  const [status] = await call.run((bound) => readOrganizationStatus(bound, [id]));
+  const isKnown = status !== undefined && (status.policies > 0 || status.lastJobId !== null);
+  if (!isKnown) await assertOrganization(call, id);
+  return status as OrganizationStatus;
+}
 
 /** @throws OrganizationNotFound; SourceUnreachable and its kin when that can't be told. */
 export async function assertOrganization(
