@@ -240,7 +240,15 @@ export class Session {
       log,
       toolVersion,
     };
-    const worker = await startWorker({ temporal: this.temporal, workflowBundle, dependencies });
+    const { workerMetricsPort } = this.config;
+    // The local stack is this machine's own business; a worker in production is scraped from elsewhere.
+    const metricsHost = this.stack === null ? "0.0.0.0" : "127.0.0.1";
+    const worker = await startWorker({
+      temporal: this.temporal,
+      workflowBundle,
+      dependencies,
+      ...(workerMetricsPort === null ? {} : { metricsAddress: `${metricsHost}:${workerMetricsPort}` }),
+    });
     this.closers.push(() => worker.stop());
     return worker;
   }

@@ -62,6 +62,7 @@ export interface Config {
       readonly roles: Readonly<Record<string, string>> | null;
     };
   };
+  readonly workerMetricsPort: number | null;
   readonly notifications: {
     /** Null: no mail server. */
     readonly mail: { readonly smtpUrl: string; readonly from: string } | null;
@@ -155,6 +156,8 @@ export function parseConfig(environment: Environment, options: { cwd: string }):
               ),
       },
     },
+    workerMetricsPort:
+      values.BACKUP_WORKER_METRICS_PORT === undefined ? null : Number(values.BACKUP_WORKER_METRICS_PORT),
     notifications: {
       mail:
         values.BACKUP_SMTP_URL === undefined || values.BACKUP_SMTP_FROM === undefined

@@ -133,6 +133,11 @@ export const variables = z.object({
   BACKUP_METRICS_PORT: z.string().refine(isPort, "must be a port number, 0 to 65535").optional().meta({
     description: "Where the facade tells Prometheus its figures (`/metrics`); they name organizations. Unset: nowhere.",
   }),
+  BACKUP_WORKER_METRICS_PORT: z
+    .string()
+    .refine(isPort, "must be a port number, 0 to 65535")
+    .optional()
+    .meta({ description: "Where a worker tells Prometheus Temporal's own figures (`/metrics`). Unset: nowhere." }),
   BACKUP_SMTP_URL: url(
     /^smtps?:\/\/\S+$/,
     "must be a URL like smtps://user:password@host:465 (special characters as %XX)",

@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { collectDefaultMetrics, Gauge, Registry } from "@prometheus-io/client";
 import type { BoundSessions } from "../control/bound-sessions.ts";
-import { readMetricFigures, type OrganizationFigures } from "../control/metric-figures.ts";
+import { readMetricFigures, readNotificationFigures, type OrganizationFigures } from "../control/metric-figures.ts";
 import { BackupError } from "../domain/errors.ts";
 import type { RunningFacade } from "./start-facade.ts";
 
@@ -18,6 +18,7 @@ const figures: readonly [string, string, (of: OrganizationFigures) => number | n
   ["wedsync_backup_last_failure_timestamp_seconds", "When a backup failed last", (of) => of.lastFailed],
   ["wedsync_restore_verified_timestamp_seconds", "When a backup was proven last", (of) => of.lastProven],
   ["wedsync_backup_overdue_policies", "Policies that are due and have no good backup", (of) => of.overduePolicies],
+  ["wedsync_verifications_failed", "Proofs that found something within a day", (of) => of.failedVerifications],
   ["wedsync_backup_stored_bytes", "Bytes that backups added to the store", (of) => of.storedBytes],
   ["wedsync_backup_jobs_good", "Backups that were made", (of) => of.jobsGood],
   ["wedsync_backup_jobs_failed", "Backups that failed", (of) => of.jobsFailed],
@@ -31,23 +32,33 @@ export function createMetrics(sessions: BoundSessions): { read(): Promise<{ type
     help: "Whether the control tables answer",
     registers: [registry],
   });
+  const notificationGauge = (name: string, help: string) => new Gauge({ name, help, registers: [registry] });
+  const open = notificationGauge("wedsync_notifications_open", "Notifications that are not delivered yet");
+  const failed = notificationGauge("wedsync_notifications_failed", "Notifications that were given up within a day");
   const gauges = figures.map(
     ([name, help]) => new Gauge({ name, help, labelNames: ["organization"], registers: [registry] }),
   );
   return {
     async read() {
-      const rows = await sessions
-        .run({ organizationId: null, platform: true, actor: "metrics", role: "platform" }, (bound) =>
-          readMetricFigures(bound, mostOrganizations),
-        )
+      const read = await sessions
+        .run({ organizationId: null, platform: true, actor: "metrics", role: "platform" }, async (bound) => ({
+          organizations: await readMetricFigures(bound, mostOrganizations),
+          notifications: await readNotificationFigures(bound),
+        }))
         .catch((error: unknown) => {
           if (error instanceof BackupError) return null;
           throw error;
         });
-      up.set(rows === null ? 0 : 1);
+      up.set(read === null ? 0 : 1);
+      open.remove();
+      failed.remove();
+      if (read !== null) {
+        open.set(read.notifications.open);
+        failed.set(read.notifications.failed);
+      }
       for (const [index, gauge] of gauges.entries()) {
         gauge.reset();
-        for (const row of rows ?? []) {
+        for (const row of read?.organizations ?? []) {
           const value = figures[index]?.[2](row) ?? null;
           if (value !== null) gauge.set({ organization: row.organizationId }, value);
         }

@@ -44,6 +44,8 @@ export interface WorkerOptions {
   readonly graceMs?: number;
   /** Run around every activity: measurements, and the tests' points of failure. */
   readonly activityInterceptors?: readonly ActivityInterceptorsFactory[];
+  /** host:port where Temporal's own figures are told to Prometheus; the first worker of a process decides. */
+  readonly metricsAddress?: string;
   /** Workflow runs kept in memory between tasks; 0 replays each from its history. */
   readonly maxCachedWorkflows?: number;
 }
@@ -59,7 +61,7 @@ const defaultBenchBytes = 96 * 1024 * 1024;
 
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
   const { temporal, workflowBundle, maxSnapshots = 8, benchBytes = defaultBenchBytes, graceMs = 5_000 } = options;
-  installQuietRuntime();
+  installQuietRuntime(options.metricsAddress);
   const workerId = `${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;
   const bench = new Bench({ queue: taskQueues.bench(workerId), memoryBytes: benchBytes });
   const connection = await NativeConnection.connect(connectionOptions(temporal)).catch((error: unknown) => {
@@ -149,13 +151,25 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 let installed = false;
 
 /** Temporal's own log lines are for its developers; ours say what an operator needs. */
-function installQuietRuntime(): void {
+function installQuietRuntime(metricsAddress: string | undefined): void {
   if (installed) return;
   installed = true;
   Runtime.install({
     // The SDK's native part would write to stdout, which belongs to `--json`.
     telemetryOptions: {
       logging: { forward: {}, filter: makeTelemetryFilterString({ core: "ERROR", other: "ERROR" }) },
+      ...(metricsAddress === undefined
+        ? {}
+        : {
+            metrics: {
+              prometheus: {
+                bindAddress: metricsAddress,
+                countersTotalSuffix: true,
+                unitSuffix: true,
+                useSecondsForDurations: true,
+              },
+            },
+          }),
     },
     logger: {
       trace: () => {},

@@ -19,6 +19,7 @@ export interface ChildWorkerSettings {
   readonly graceMs: number;
   /** Hosts on this machine that webhooks may reach. */
   readonly notifyHosts: readonly string[];
+  readonly metricsAddress: string | null;
 }
 
 export interface ChildWorker {
@@ -39,7 +40,8 @@ export async function startChildWorker(
     maxSnapshots = 40,
     graceMs = 1_000,
     notifyHosts = [],
-  }: { maxSnapshots?: number; graceMs?: number; notifyHosts?: readonly string[] } = {},
+    metricsAddress = null,
+  }: Partial<Pick<ChildWorkerSettings, "maxSnapshots" | "graceMs" | "notifyHosts" | "metricsAddress">> = {},
 ): Promise<ChildWorker> {
   const { temporal, database, storeDir, mediaDir, key } = rig;
   const settings: ChildWorkerSettings = {
@@ -52,6 +54,7 @@ export async function startChildWorker(
     maxSnapshots,
     graceMs,
     notifyHosts,
+    metricsAddress,
   };
   const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", mainPath], {
     env: { ...process.env, NODE_OPTIONS: "", TEST_WORKER: JSON.stringify(settings) },

@@ -28,7 +28,8 @@ import { activityPoints } from "./activity-points.ts";
 import type { ChildWorkerSettings } from "./child-worker.ts";
 
 const settings = JSON.parse(process.env["TEST_WORKER"] ?? "{}") as ChildWorkerSettings;
-const { temporal, databaseUrl, storeDir, mediaDir, key, points, maxSnapshots, graceMs, notifyHosts } = settings;
+const { temporal, databaseUrl, storeDir, mediaDir, key, points, maxSnapshots, graceMs, notifyHosts, metricsAddress } =
+  settings;
 const say = (line: Record<string, unknown>): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
 const log = (level: string) => (message: string, fields?: Record<string, unknown>) =>
   void process.stderr.write(`${JSON.stringify({ level, message, ...fields })}\n`);
@@ -67,6 +68,7 @@ const worker = await startWorker({
   },
   maxSnapshots,
   graceMs,
+  ...(metricsAddress === null ? {} : { metricsAddress }),
   activityInterceptors: [activityPoints({ ...points, onReached: (reached) => say({ reached }) })],
 });
 say({ ready: true });

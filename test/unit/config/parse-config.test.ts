@@ -85,6 +85,7 @@ describe("the configuration", () => {
       BACKUP_AUTH_ROLES: "editor=operator,boss=owner",
       BACKUP_TRUSTED_PROXIES: "2",
       BACKUP_METRICS_PORT: "9464",
+      BACKUP_WORKER_METRICS_PORT: "9465",
       BACKUP_SMTP_URL: "smtps://me:p%40ss@mail.example.com:465",
       BACKUP_SMTP_FROM: "backup@example.com",
       BACKUP_NOTIFY_HOSTS: "Hooks.internal,localhost:8080",
@@ -137,6 +138,7 @@ describe("the configuration", () => {
           roles: { editor: "operator", boss: "owner" },
         },
       },
+      workerMetricsPort: 9465,
       notifications: {
         mail: { smtpUrl: given.BACKUP_SMTP_URL, from: "backup@example.com" },
         allowedHosts: ["hooks.internal", "localhost:8080"],
