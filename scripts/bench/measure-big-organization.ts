@@ -7,6 +7,7 @@ import { verifyContent } from "../../src/repository/verify-content.ts";
 import { verifyIntegrity } from "../../src/repository/verify-integrity.ts";
 import { megabytes, type BenchContext } from "./bench-context.ts";
 import { changeOnePercent } from "./bench-data.ts";
+import { Figures } from "./figures.ts";
 import { interleave, type Measurement } from "./measurement.ts";
 import { planCopies } from "./organization-copies.ts";
 import {
@@ -34,11 +35,8 @@ export async function measureBigOrganization(context: BenchContext): Promise<Mea
   const scriptPath = join(folder, "copies.sql");
   await writeFile(scriptPath, script);
   const sealedPath = join(folder, "one-session.zst.enc");
-  const figures = new Map<string, number[]>();
-  const note = (name: string, figure: number): void => {
-    figures.set(name, [...(figures.get(name) ?? []), figure]);
-    say(`  ${name}: ${figure.toFixed(3)}`);
-  };
+  const figures = new Figures(say);
+  const { note } = figures;
   const shell = async (name: string, line: string, env: Record<string, string> = {}): Promise<void> =>
     note(name, await timeShell(line, { ...peerEnvironment, ...env }));
   let changes = 0;
@@ -138,20 +136,7 @@ async function prove(
   await store.close?.();
 }
 
-function describe(figures: ReadonlyMap<string, readonly number[]>): Measurement[] {
-  const of = (name: string): readonly number[] => figures.get(name) ?? [];
-  const against = (name: string): Measurement["peer"] => (figures.has(name) ? { name, figures: of(name) } : null);
-  const row = (
-    goal: string,
-    work: string,
-    unit: Measurement["unit"],
-    name: string,
-    limit: Measurement["limit"],
-    peer: string | null = null,
-  ): Measurement[] => {
-    if (!figures.has(name) || (peer !== null && !figures.has(peer))) return [];
-    return [{ goal, work, unit, ours: of(name), peer: peer === null ? null : against(peer), limit }];
-  };
+function describe({ row }: Figures): Measurement[] {
   return [
     row("P1", "first backup of the big organization, to disk", "s", "first", { atMost: 1 }, "one session"),
     row("P1", "… beside reading alone", "s", "first", { atMost: 1.3 }, "bare COPY"),

@@ -113,9 +113,18 @@ async function stageAll(context: RestoreContext, clone: ClonePlan | null, onProg
     return facts;
   } catch (error) {
     await session.rollBack();
-    // Without the facts, whatever is left counts for nothing. If this fails, the next attempt or the restore's end drops it.
-    await session.client.query(`DROP SCHEMA IF EXISTS ${staging.schema} CASCADE`).catch(() => {});
+    await dropRemains(context).catch(() => {}); // they count for nothing; the next attempt or the restore's end drops them
     throw error;
+  }
+}
+
+/** By another session: a COPY that failed took its own along. */
+async function dropRemains({ staging, openBeside }: RestoreContext): Promise<void> {
+  const cleaner = await openBeside();
+  try {
+    await cleaner.execute(`DROP SCHEMA IF EXISTS ${staging.schema} CASCADE`, "dropping the staging schema");
+  } finally {
+    await cleaner.close();
   }
 }
 
