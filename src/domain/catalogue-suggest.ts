@@ -1,8 +1,11 @@
 // A first catalogue for any schema, from its foreign keys. What they don't tell is left for a person, and named.
-import type { Catalogue } from "./catalogue.ts";
+import type { Catalogue, ExternalId } from "./catalogue.ts";
 import { BackupError } from "./errors.ts";
 import type { SchemaDescription, TableDescription, TableName } from "./schema.ts";
 import { findMemberships, isNotNull, ownTables, type Membership } from "./memberships.ts";
+import { planClone } from "./restore/clone-plan.ts";
+import { plainTypeOf } from "./restore/plain-type.ts";
+import { uniqueKeysOf } from "./unique-keys.ts";
 import { splitTable } from "./sql-quoting.ts";
 import { holdsLargeObject } from "./tenant-closure.ts";
 
@@ -41,11 +44,13 @@ export function suggestCatalogue(
     omittedColumns: tables.flatMap(suggestOmitted),
   };
   const memberships = findMemberships(tables, draft);
+  const externalIds = suggestExternalIds(schema, draft, new Set(memberships.keys()), notes);
   const members = tables.filter((table) => memberships.has(table.name));
   const others = tables.filter((table) => !memberships.has(table.name));
   for (const table of others) if (table.kind !== "foreign") notes.push(describeOther(table));
   for (const table of members) {
     notes.push(...membershipHints(table, memberships.get(table.name) as Membership, root), ...mediaHints(table));
+    notes.push(...linkHints(table, memberships.get(table.name) as Membership));
   }
   for (const { name, partitionOf } of foreign)
     notes.push(
@@ -58,6 +63,7 @@ export function suggestCatalogue(
   return {
     catalogue: {
       ...draft,
+      externalIds,
       dataSets: groupByParent(members, root),
       references: others
         .filter((table) => table.kind !== "foreign")
@@ -71,6 +77,39 @@ export function suggestCatalogue(
     },
     notes,
   };
+}
+
+/** Values that no two organizations may share, and that no key explains. */
+function suggestExternalIds(
+  schema: SchemaDescription,
+  catalogue: Catalogue,
+  members: ReadonlySet<TableName>,
+  notes: string[],
+): ExternalId[] {
+  const tables = new Map(schema.tables.map((table) => [table.name, table]));
+  const uniqueIndexes = new Map(schema.tables.map((table) => [table.name, uniqueKeysOf(table)]));
+  const { undeclared } = planClone({ catalogue, schema, members, uniqueIndexes });
+  return undeclared.flatMap(({ table, column }): ExternalId[] => {
+    const found = tables.get(table)?.columns.find((each) => each.name === column);
+    const isText = plainTypeOf(schema, found?.type ?? "") === "text";
+    const onClone = found?.notNull === false ? "null" : isText ? "suffix" : null;
+    notes.push(
+      onClone === null
+        ? `${table}.${column}: no two organizations may share it, and nothing makes a new one; restored as another organization, one that has a value is refused`
+        : `${table}.${column}: no two organizations may share it; restored as another organization it ${onClone === "null" ? "is left out" : "gets a suffix"} (externalIds)`,
+    );
+    return onClone === null ? [] : [{ table, column, onClone }];
+  });
+}
+
+/** Keys that no foreign key explains are found by a copy only when they are left over. */
+function linkHints(table: TableDescription, membership: Membership): string[] {
+  const explained = new Set([...table.primaryKey, ...table.foreignKeys.flatMap((key) => key.columns)]);
+  return table.columns
+    .filter(
+      ({ name, type }) => /^uuid(\[\])?$/.test(type) && !explained.has(name) && name !== membership.organizationColumn,
+    )
+    .map(({ name }) => `${table.name}.${name}: does it hold keys of rows? Then list it under links`);
 }
 
 /** A backup that has the number of a large object, and not the object, is refused; so these are left out, and named. */
@@ -195,6 +234,8 @@ export function writeCatalogue(catalogue: Catalogue, notes: readonly string[]): 
     references,
     exclusions,
     omittedColumns,
+    externalIds = [],
+    links = [],
   } = catalogue;
   const list = (title: string, entries: readonly unknown[]): string =>
     entries.length === 0
@@ -214,5 +255,7 @@ export function writeCatalogue(catalogue: Catalogue, notes: readonly string[]): 
     list("references", references),
     list("exclusions", exclusions),
     list("omittedColumns", omittedColumns),
+    list("externalIds", externalIds),
+    list("links", links),
   ].join("\n")}\n`;
 }

@@ -3,6 +3,7 @@ import { quoteIdentifier } from "../sql-quoting.ts";
 import type { ForeignKey } from "../schema.ts";
 import type { ClonePlan, ColumnChange } from "./clone-plan.ts";
 import { spaceList, tellingUuids, uuidPattern } from "./clone-sql.ts";
+import { placeOf } from "./column-classes.ts";
 import type { StagedColumn } from "./map-table.ts";
 import type { RestoreTable } from "./restore-table.ts";
 import { columnOf, restoredColumns, restoredNames } from "./row-sql.ts";
@@ -62,7 +63,7 @@ export function findLeftovers(staging: Staging, table: RestoreTable, plan: Clone
   const texts = plan.spaces.filter(({ kind, isTelling }) => isTelling && kind === "text");
   return restoredColumns(table).flatMap((column): LeftoverCheck[] => {
     const type = column.liveType ?? "text";
-    if (holdsNoText.test(type) || plan.kept.has(`${table.table}.${column.name}`)) return [];
+    if (holdsNoText.test(type) || plan.kept.has(placeOf(table.table, column.name))) return [];
     const value = `s.${quoteIdentifier(column.name)}::text`;
     const isKey = (old: string, spaces: string): string =>
       `EXISTS (SELECT 1 FROM ${staging.keys} AS k WHERE k.old = ${old} AND k.space = ANY (${spaces}))`;

@@ -6,7 +6,7 @@
 import type { Catalogue, CloneRule, Link, PolymorphicTable } from "../catalogue.ts";
 import { ownTables } from "../memberships.ts";
 import type { SchemaDescription, TableDescription, TableName } from "../schema.ts";
-import { ColumnClasses, type Place } from "./column-classes.ts";
+import { ColumnClasses, describePlace, placeOf, type Place } from "./column-classes.ts";
 import { plainTypeOf, sequenceOf, type PlainType } from "./plain-type.ts";
 import { isPlainColumn, type UniqueIndex } from "./unique-sql.ts";
 
@@ -48,7 +48,7 @@ export interface ClonePlan {
   readonly changes: ReadonlyMap<TableName, ReadonlyMap<string, ColumnChange>>;
   /** Columns in which old keys may stay, for the catalogue says so. */
   readonly kept: ReadonlySet<Place>;
-  readonly problems: readonly string[];
+  readonly problems: readonly { readonly table: TableName; readonly message: string }[];
   /** For the catalogue: columns that must be unique, and nothing says what becomes of them. */
   readonly undeclared: readonly { readonly table: TableName; readonly column: string }[];
 }
@@ -60,8 +60,6 @@ export interface ClonePlanInput {
   readonly members: ReadonlySet<TableName>;
   readonly uniqueIndexes: ReadonlyMap<TableName, readonly UniqueIndex[]>;
 }
-
-const placeOf = (table: TableName, column: string): Place => `${table}.${column}`;
 
 export function planClone(input: ClonePlanInput): ClonePlan {
   return new ClonePlanner(input).plan();
@@ -79,7 +77,7 @@ class ClonePlanner {
   private readonly media: ReadonlySet<Place>;
   private readonly primary = new Set<Place>();
   private readonly spaces = new Map<Place, KeySpace>();
-  private readonly problems: string[] = [];
+  private readonly problems: { table: TableName; message: string }[] = [];
   private readonly undeclared: { table: TableName; column: string }[] = [];
 
   constructor({ catalogue, schema, members, uniqueIndexes }: ClonePlanInput) {
@@ -113,6 +111,11 @@ class ClonePlanner {
     };
   }
 
+  private refuse({ name: table }: TableDescription, columns: readonly string[], why: string): void {
+    const places = columns.map((column) => `${table}.${column}`).join(", ");
+    this.problems.push({ table, message: `${places}: ${why}` });
+  }
+
   private connect(table: TableDescription): void {
     const excluded = new Set(this.catalogue.exclusions.map((each) => each.table));
     for (const key of table.foreignKeys) {
@@ -126,8 +129,10 @@ class ClonePlanner {
         continue;
       }
       if (excluded.has(parent) && !own.some((place) => this.rules.has(place)))
-        this.problems.push(
-          `${own.join(", ")}: refers to ${parent}, which is excluded and not copied; say under externalIds what becomes of it`,
+        this.refuse(
+          table,
+          key.columns,
+          `refers to ${parent}, which is excluded and not copied; say under externalIds what becomes of it`,
         );
       for (const place of own) this.classes.fix(place); // shared by all organizations
     }
@@ -176,10 +181,16 @@ class ClonePlanner {
       free.find((column) => this.typeOf(table, column) === "uuid") ??
       free.find((column) => this.sequenceOf(placeOf(table.name, column)) !== null);
     if (automatic !== undefined) return this.makeSpace(table, automatic);
-    const [first = ""] = free.length > 0 ? free : columns;
+    const first =
+      free.find((column) => this.typeOf(table, column) === "text") ??
+      free.find((column) => table.columns.find((each) => each.name === column)?.notNull === false) ??
+      columns[0] ??
+      "";
     this.undeclared.push({ table: table.name, column: first });
-    this.problems.push(
-      `${columns.map((column) => placeOf(table.name, column)).join(", ")}: ${what} among all organizations, and no rule says what becomes of it in a copy; list a column under externalIds`,
+    this.refuse(
+      table,
+      columns,
+      `${what} among all organizations, and no rule says what becomes of it in a copy; list a column under externalIds`,
     );
   }
 
@@ -203,14 +214,16 @@ class ClonePlanner {
     const referred = members.filter((each) => !this.classes.refers(each));
     const kind = isOrganization ? (type ?? "text") : rule === "suffix" ? "text" : (type ?? "text");
     if (!isOrganization && rule === "suffix" && type !== "text")
-      this.problems.push(`${place}: only a text can have a suffix in a copy`);
+      this.refuse(table, [column], `only a text can have a suffix in a copy`);
     if (this.classes.isFixed(place))
-      this.problems.push(
-        `${place}: is a key of rows that organizations share, and of the organization's own; it can't be both`,
+      this.refuse(
+        table,
+        [column],
+        `is a key of rows that organizations share, and of the organization's own; it can't be both`,
       );
     this.spaces.set(group, {
       number,
-      name: isOrganization ? place : ([...referred].toSorted()[0] ?? place),
+      name: describePlace(isOrganization ? place : ([...referred].toSorted()[0] ?? place)),
       kind,
       origins: isOrganization ? [place] : referred.length > 0 ? referred : members,
       sequence: kind === "number" && !isOrganization ? this.sequenceOf(place) : null,
@@ -233,7 +246,7 @@ class ClonePlanner {
     const rule = this.rules.get(place);
     const isReferredTo = this.classes.members(place).some((each) => each !== place);
     if (rule === "null" && isReferredTo)
-      this.problems.push(`${place}: other columns refer to it, and it can't be left out of a copy`);
+      this.refuse(table, [column], `other columns refer to it, and it can't be left out of a copy`);
     if (rule === "null") return { by: "null" };
     if (rule === "refuse") return { by: "refusal" };
     const space = this.spaces.get(this.classes.of(place)) ?? this.suffixed(table, column, rule);

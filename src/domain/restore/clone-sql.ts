@@ -6,7 +6,7 @@ import type { CloneLink, ClonePlan, ColumnChange, KeySpace } from "./clone-plan.
 import type { StagedColumn } from "./map-table.ts";
 import { plainTypeOf } from "./plain-type.ts";
 import type { RestoreTable } from "./restore-table.ts";
-import { restoredColumns } from "./row-sql.ts";
+import { restoredColumns, restoredNames } from "./row-sql.ts";
 import type { Staging } from "./staging-names.ts";
 
 export const uuidPattern = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}";
@@ -100,9 +100,10 @@ export function createKeys(
   { targetOrganizationId }: CloneNames,
 ): readonly string[] {
   const values = space.origins.flatMap((place) => {
-    const table = tables.find((each) => place.startsWith(`${each.table}.`) && isRestored(each, place));
+    const [name, columnName = ""] = place.split("\0");
+    const table = tables.find((each) => each.table === name && restoredNames(each).includes(columnName));
     if (table === undefined) return [];
-    const column = quoteIdentifier(place.slice(table.table.length + 1));
+    const column = quoteIdentifier(columnName);
     return [`SELECT ${column}::text AS old FROM ${staging.table("s", table.number)} WHERE ${column} IS NOT NULL`];
   });
   if (values.length === 0) return [];
@@ -120,9 +121,6 @@ export function createKeys(
   const make = space.kind === "uuid" ? "new_uuid" : "suffixed";
   return [`${insert} SELECT ${space.number}, o.old, ${staging.schema}.${make}(o.old) FROM ${olds}`];
 }
-
-const isRestored = (table: RestoreTable, place: string): boolean =>
-  restoredColumns(table).some(({ name }) => place === `${table.table}.${name}`);
 
 export const createPaths = (staging: Staging, table: RestoreTable, column: string): string =>
   `INSERT INTO ${staging.paths} SELECT DISTINCT ${quoteIdentifier(column)}::text, ${staging.schema}.map_path(${quoteIdentifier(column)}::text) ` +

@@ -1,7 +1,13 @@
 // Columns that hold the same keys, because foreign keys say so.
+import type { TableName } from "../schema.ts";
+
+/** A column of a table. Their names may hold dots. */
+export type Place = `${TableName}\0${string}`;
+
+export const placeOf = (table: TableName, column: string): Place => `${table}\0${column}`;
 
 /** "schema.table.column" */
-export type Place = string;
+export const describePlace = (place: Place): string => place.replace("\0", ".");
 
 export class ColumnClasses {
   private readonly parents = new Map<Place, Place>();

@@ -15,6 +15,8 @@ import { planRestore } from "../../../domain/restore/restore-plan.ts";
 import { restoredColumns } from "../../../domain/restore/row-sql.ts";
 import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
 import { fromTable } from "../../../domain/membership-sql.ts";
+import { describePlace } from "../../../domain/restore/column-classes.ts";
+import { quoteIdentifier, quoteTable } from "../../../domain/sql-quoting.ts";
 import type { TableDescription, TableName } from "../../../domain/schema.ts";
 import { readLiveFacts } from "./live-facts.ts";
 import type { RestoreContext } from "./restore-context.ts";
@@ -44,10 +46,38 @@ export async function planCloneOf(context: RestoreContext): Promise<ClonePlan> {
   const members = new Set(plan.predicates.keys());
   const { uniqueIndexes } = await readLiveFacts(session, [...members]);
   const clone = planClone({ catalogue: plan.catalogue, schema: liveSchema, members, uniqueIndexes });
-  const chosen = new Set(plan.tables.map(({ table }) => table));
-  const problems = clone.problems.filter((line) => [...chosen].some((table) => line.startsWith(`${table}.`)));
+  // What has no rows has no values to share.
+  const copied = new Set(input.backup.tables.filter(({ rows }) => rows > 0).map(({ table }) => table));
+  const problems = clone.problems
+    .filter(({ table }) => copied.has(table) && plan.tables.some((each) => each.table === table))
+    .map(({ message }) => message);
+  problems.push(...(await findLaggingSequences(context, clone, copied)));
   if (problems.length > 0) throw refused("The organization can't be restored as another one", problems);
   return clone;
+}
+
+/** Numbers that would be drawn are somebody's already: the app's own next row would fail as well. */
+async function findLaggingSequences(
+  { session, liveSchema }: RestoreContext,
+  { spaces }: ClonePlan,
+  copied: ReadonlySet<TableName>,
+): Promise<string[]> {
+  const lines: string[] = [];
+  for (const { sequence, origins } of spaces) {
+    if (sequence === null) continue;
+    const descending = liveSchema.sequences.find(({ name }) => name === sequence)?.increment.startsWith("-") === true;
+    const [extreme, beyond] = descending ? ["min", "<"] : ["max", ">"];
+    for (const place of origins) {
+      const [table = "", column = ""] = place.split("\0");
+      if (!copied.has(table)) continue;
+      const sql = `SELECT (SELECT ${extreme}(${quoteIdentifier(column)}) FROM ${quoteTable(table)}) ${beyond} last_value FROM ${quoteTable(sequence)}`;
+      if ((await session.value(sql, `looking where ${sequence} stands`)) === "t")
+        lines.push(
+          `${describePlace(place)}: its sequence ${sequence} stands behind the rows that are there; set it to their ${extreme === "max" ? "highest" : "lowest"} number first`,
+        );
+    }
+  }
+  return lines;
 }
 
 /** As the database prints it, so that one organization has one id. */
