@@ -79,12 +79,12 @@ function schemaOf(sketch: Sketch): string {
 }
 
 /** Rows refer to each other all over, and a link says the same as the foreign key. */
-function rowsOf(sketch: Sketch, organization: string): string {
+function rowsOf(sketch: Sketch, organization: string, name: string): string {
   const inserts = sketch.tables.flatMap((table, at) =>
     Array.from({ length: table.rows }, (_, number) => {
-      const id = { uuid: "gen_random_uuid()", text: `'key ${organization} ${number}'`, composite: `${number}` };
+      const id = { uuid: "gen_random_uuid()", text: `'key ${name} ${number}'`, composite: `${number}` };
       const own = table.key === "number" ? "" : `, ${id[table.key]}`;
-      const external = table.external === "token" ? "gen_random_uuid()" : `'external ${number} of ${organization}'`;
+      const external = table.external === "token" ? "gen_random_uuid()" : `'external ${number} of ${name}'`;
       return `INSERT INTO t${at} (org_id, label, external${own === "" ? "" : ", id"}) VALUES ('${organization}', 'row ${number}', ${external}${own});`;
     }),
   );
@@ -138,7 +138,8 @@ test("a copy of any schema is the organization again, and a rollback removes it"
       try {
         const [own, other, copy] = organizations[sketch.organizationKey];
         // The other one first: its numbers are in use.
-        for (const organization of [other, own]) await fixture.query(rowsOf(sketch, organization));
+        await fixture.query(rowsOf(sketch, other, "the other"));
+        await fixture.query(rowsOf(sketch, own, "its own"));
         const before = await Promise.all([own, other].map((each) => fixture.fingerprint(each)));
         const input = fixture.plan(own, await fixture.backUp(own), { targetOrganizationId: copy });
         await fixture.target.stage(input, () => {});
