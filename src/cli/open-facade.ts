@@ -10,6 +10,8 @@ import { startMetrics } from "../facade/metrics.ts";
 import { createRateLimits, type RateLimits, type RateLimitStore } from "../facade/rate-limits.ts";
 import { startFacade, type RunningFacade } from "../facade/start-facade.ts";
 import { createBackupFinder } from "../facade/stored-backups.ts";
+import { drawPage } from "./report.ts";
+import { withTarget } from "./restore.ts";
 import type { Session } from "./session.ts";
 
 const organizationsAgeMs = 10_000;
@@ -47,6 +49,10 @@ export async function openFacade(session: Session, place: { port: number; host: 
       limits,
       backups: createBackupFinder(() => session.repository()),
       watch: new JobWatch(client),
+      readDifferences: (restoreId, page) =>
+        withTarget(session, { restoreId }, (target) => target.readDifferences(restoreId, page)),
+      masks: catalogue.masks ?? [],
+      drawReport: drawPage,
       dataSets: catalogue.dataSets.map((dataSet) => dataSet.name),
       listOrganizations: keepFor(organizationsAgeMs, () => source.listOrganizations(catalogue.root)),
       notifications: {

@@ -51,7 +51,7 @@ const escape = (text: string): string =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 
 /** One file without scripts or links; prints well. */
-function drawPage(report: ComplianceReport): string {
+export function drawPage(report: ComplianceReport): string {
   const body = describeReport(report)
     .map(
       ({ title, rows }) =>

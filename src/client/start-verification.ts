@@ -1,8 +1,10 @@
 // Starts a verification of a stored backup and waits for what it finds.
-import { type Client, WorkflowFailedError } from "@temporalio/client";
+import { type Client, WorkflowFailedError, WorkflowNotFoundError } from "@temporalio/client";
 import { ApplicationFailure } from "@temporalio/common";
 import { taskQueues } from "../domain/backup-request.ts";
+import { BackupError } from "../domain/errors.ts";
 import { verifyWorkflowId, type VerifyOrder, type VerifyOutcome } from "../domain/verify-run.ts";
+import { askTemporal } from "./ask-temporal.ts";
 import { searchAttributesOf } from "./search-attributes.ts";
 import { asBackupError } from "./start-backup.ts";
 
@@ -21,6 +23,31 @@ export async function requestVerification(client: Client, asked: VerificationReq
     typedSearchAttributes: searchAttributesOf({ organizationId, policyId: null, operation: "verification" }),
   });
   return order;
+}
+
+export interface VerificationState {
+  readonly state: "running" | "proven" | "unproven" | "failed" | "cancelled";
+  readonly outcome: VerifyOutcome | null;
+  readonly error: { readonly code: string; readonly message: string } | null;
+}
+
+/** Null when Temporal does not know it (any more). @throws TemporalUnreachable */
+export async function describeVerification(
+  client: Client,
+  order: Pick<VerifyOrder, "organizationId" | "verificationId">,
+): Promise<VerificationState | null> {
+  const handle = client.workflow.getHandle(verifyWorkflowId(order));
+  try {
+    const { status } = await askTemporal(client, () => handle.describe());
+    if (status.name === "RUNNING") return { state: "running", outcome: null, error: null };
+    const outcome = await followVerification(client, order);
+    return { state: outcome.problemCount === 0 ? "proven" : "unproven", outcome, error: null };
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return null;
+    if (!(error instanceof BackupError) || error.code === "TemporalUnreachable") throw error;
+    const { code, message } = error;
+    return { state: code === "Cancelled" ? "cancelled" : "failed", outcome: null, error: { code, message } };
+  }
 }
 
 /** A backup that could not be proven is an outcome, too. @throws BackupError when it could not be looked at. */

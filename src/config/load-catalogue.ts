@@ -41,6 +41,7 @@ const catalogueSchema = z.strictObject({
   omittedColumns: z
     .array(z.strictObject({ table: tableName, column: z.string(), reason: z.string().min(1) }))
     .default([]),
+  masks: z.array(z.strictObject({ table: tableName, column: z.string() })).default([]),
   externalIds: z
     .array(
       z.strictObject({

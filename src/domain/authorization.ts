@@ -28,6 +28,7 @@ export const actionTable = {
   "backup.cancel": rule("operator", true, "cancel a running backup"),
   "backup.download": rule("admin", false, "download the sealed objects of a backup"),
   "restore.read": rule("viewer", true, "see restores, what they would change and what they did"),
+  "restore.inspect": rule("admin", false, "see the rows that a restore would change, masked columns masked"),
   "restore.start": rule("admin", true, "order, decide, approve and cancel restores"),
   "restore.rollback": rule("admin", true, "roll a restore back"),
   "retention.read": rule("viewer", true, "see which rule keeps each backup, and whether a legal hold does"),
@@ -39,6 +40,8 @@ export const actionTable = {
   "notification.test": rule("operator", true, "send a test through a channel"),
   "erasure.read": rule("admin", true, "see what an erasure would remove, how far one is, and its certificate"),
   "organization.erase": rule("owner", false, "erase everything that is kept of the organization's backups"),
+  "verification.start": rule("operator", true, "ask for a stored backup to be verified"),
+  "report.read": rule("viewer", true, "read compliance reports"),
   "audit.read": rule("admin", true, "read the audit log"),
 } as const satisfies Record<string, Rule>;
 

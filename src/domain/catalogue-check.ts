@@ -43,6 +43,7 @@ export function checkCatalogue(schema: SchemaDescription, catalogue: Catalogue):
     if (tables.get(table)?.primaryKey.includes(column))
       invalid(`omitted column: ${table}.${column} is part of the primary key`);
   }
+  for (const { table, column } of catalogue.masks ?? []) needColumn(table, column, "mask");
   for (const { table, column, onClone } of catalogue.externalIds ?? []) {
     needColumn(table, column, "external id");
     const found = tables.get(table)?.columns.find((each) => each.name === column);

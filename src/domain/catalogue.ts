@@ -80,6 +80,8 @@ export interface Catalogue {
   readonly exclusions: readonly { readonly table: TableName; readonly reason: string }[];
   /** Columns whose values are not stored (data minimization); they come back as NULL or their default. */
   readonly omittedColumns: readonly { readonly table: TableName; readonly column: string; readonly reason: string }[];
+  /** Columns whose values no caller of the HTTP API sees: of them it is only told whether backup and live differ. */
+  readonly masks?: readonly { readonly table: TableName; readonly column: string }[];
   /** Asked when an organization is restored as another one. */
   readonly externalIds?: readonly ExternalId[];
   readonly links?: readonly Link[];

@@ -123,6 +123,7 @@ export const errorTable = {
   PolicyNotFound: kind(false, 404, 1, "There is no such policy."),
   PrerequisiteFailed: kind(false, 409, 1, "A policy that this one waits for failed, or did not run in time."),
   PolicyInvalid: kind(false, 422, 2, "The policy names a time, a zone or an order that can't be."),
+  VerificationNotFound: kind(false, 404, 1, "There is no such verification, or it is long over."),
   JobNotFound: kind(false, 404, 1, "There is no such job."),
 
   MediaUnreachable: kind(true, 503, 75, "The media source does not answer."),
@@ -178,6 +179,7 @@ export const errorTable = {
     2,
     "A decision names a row that is no conflict of this restore, or comes too late.",
   ),
+  RestoreNotWaiting: kind(false, 409, 1, "The restore does not wait for people now, so there is nothing to look at."),
   RollbackRefused: kind(false, 409, 1, "Rows were changed after the restore; rolling back would lose those changes."),
 
   NotificationChannelNotFound: kind(false, 404, 1, "There is no such notification channel."),

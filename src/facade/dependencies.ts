@@ -2,6 +2,9 @@
 import type { Client } from "@temporalio/client";
 import type { ChannelTarget } from "../domain/notification.ts";
 import type { BoundSessions } from "../control/bound-sessions.ts";
+import type { Catalogue } from "../domain/catalogue.ts";
+import type { ComplianceReport } from "../domain/compliance-report.ts";
+import type { DifferencePage, RestoreTarget } from "../ports/restore-target.ts";
 import type { Authenticator } from "./authenticator.ts";
 import type { HealthChecks } from "./health.ts";
 import type { JobWatch } from "./job-watch.ts";
@@ -20,6 +23,13 @@ export interface FacadeDependencies {
   readonly limits: RateLimits;
   readonly backups: BackupFinder;
   readonly watch: JobWatch;
+  /** Rows of a restore that waits, read from its target; they pass through nobody else. @throws RestoreNotFound */
+  readonly readDifferences: (
+    restoreId: string,
+    page: Parameters<RestoreTarget["readDifferences"]>[1],
+  ) => Promise<DifferencePage>;
+  readonly masks: NonNullable<Catalogue["masks"]>;
+  readonly drawReport: (report: ComplianceReport) => string;
   /** Names of the catalogue's data sets. */
   readonly dataSets: readonly string[];
   /** Ids of all organizations of the source. */

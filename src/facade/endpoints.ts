@@ -23,16 +23,16 @@ import {
   replacePolicy,
   resumePolicyEndpoint,
 } from "./endpoints/policies.ts";
+import { readReport, readReportPage } from "./endpoints/reports.ts";
+import { readRestoreRows } from "./endpoints/restore-rows.ts";
 import {
   approveRestoreEndpoint,
   cancelRestoreEndpoint,
   decideRestoreEndpoint,
   finishDryRunEndpoint,
-  listRestores,
-  readRestore,
   rollBackRestore,
-  startRestore,
-} from "./endpoints/restores.ts";
+} from "./endpoints/restore-steps.ts";
+import { listRestores, readRestore, startRestore } from "./endpoints/restores.ts";
 import {
   liftLegalHoldEndpoint,
   placeLegalHoldEndpoint,
@@ -41,7 +41,7 @@ import {
 } from "./endpoints/retention.ts";
 import { closeSession, openSession, readSession } from "./endpoints/session.ts";
 import { cancelTriggerEndpoint, listTriggers, readTrigger, triggerBackup } from "./endpoints/triggers.ts";
-import { listVerifications } from "./endpoints/verifications.ts";
+import { listVerifications, readVerification, startVerification } from "./endpoints/verifications.ts";
 
 export const endpoints: readonly Endpoint[] = [
   openSession,
@@ -78,6 +78,7 @@ export const endpoints: readonly Endpoint[] = [
   listRestores,
   startRestore,
   readRestore,
+  readRestoreRows,
   approveRestoreEndpoint,
   decideRestoreEndpoint,
   finishDryRunEndpoint,
@@ -92,5 +93,9 @@ export const endpoints: readonly Endpoint[] = [
   previewErasure,
   orderErasure,
   readErasure,
+  startVerification,
+  readVerification,
+  readReport,
+  readReportPage,
   listAudit,
 ];

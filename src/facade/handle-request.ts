@@ -179,7 +179,7 @@ function organizationOf(endpoint: Endpoint, principal: Principal, inputs: readon
 }
 
 function purposeOf(call: Call<never, never, never>): Record<string, unknown> {
-  const { purpose } = call.body as { purpose?: string };
+  const { purpose } = { ...(call.query as object), ...(call.body as object) } as { purpose?: string };
   return purpose === undefined ? {} : { purpose };
 }
 

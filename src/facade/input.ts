@@ -32,6 +32,10 @@ export const organizationId = z
     example: "org-1",
   });
 
+export const tableName = textOf(127)
+  .regex(/^[^.]{1,63}\.[^.]{1,63}$/u, "must be schema.table")
+  .refine((text) => !/\p{Cc}/u.test(text), "must be schema.table, without control characters");
+
 export const id = z.uuid();
 
 const pageSize = { default: 50, max: 200 } as const;

@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import request from "supertest";
+import { requestVerification } from "../../src/client/start-verification.ts";
 import { verifyAuditLog } from "../../src/control/audit-chain.ts";
 import { mayDo, roles, type Role } from "../../src/domain/authorization.ts";
 import { signTicket } from "../../src/facade/download-ticket.ts";
@@ -21,6 +22,7 @@ const policyId = randomUUID();
 const triggerId = randomUUID();
 const restoreId = randomUUID();
 const channelId = randomUUID();
+const verificationId = randomUUID();
 let ticket: string;
 let cells = 0;
 
@@ -46,6 +48,13 @@ beforeAll(async () => {
      VALUES ($1, $2, 'manual', 'test', 'completed', $3, 'content', $4, 'x', now())`,
     [backupId, own, `backup/${own}`, manifest.sequence],
   );
+  await requestVerification(rig.client, {
+    verificationId,
+    organizationId: own,
+    choice: { by: "latest" },
+    level: "integrity",
+    requestedBy: "test",
+  });
   await rig.control.query(
     `INSERT INTO backup.backup_triggers (id, organization_id, proof, run_at, purpose, requested_by, workflow_id)
      VALUES ($1, $2, 'content', now(), 'test', 'test', 'backup-trigger/none')`,
@@ -75,16 +84,23 @@ const bodies: Readonly<Record<string, () => object>> = {
   placeLegalHold: () => ({ reason: "a test" }),
   startDownload: () => ({ purpose: "a test" }),
   orderErasure: () => ({ confirmation: own, purpose: "a test" }),
+  startVerification: () => ({}),
   startRestore: () => ({ purpose: "a test" }),
   approveRestore: () => ({ purpose: "a test" }),
   decideRestore: () => ({ rest: { decision: "keep live" } }),
   rollBackRestore: () => ({ purpose: "a test" }),
 };
 
+const queries: Readonly<Record<string, object>> = {
+  previewSchedule: { cron: "0 2 * * *" },
+  readRestoreRows: { purpose: "a test" },
+};
+
 /** Where a right request is still refused, because of what there is to do it to. */
 const refusals: Readonly<Record<string, readonly [number, string]>> = {
   cancelJob: [409, "JobFinished"],
   cancelTrigger: [409, "JobFinished"],
+  readRestoreRows: [409, "RestoreNotWaiting"],
   approveRestore: [404, "RestoreNotFound"],
   decideRestore: [404, "RestoreNotFound"],
   finishDryRun: [404, "RestoreNotFound"],
@@ -101,7 +117,7 @@ const tableOf: Readonly<Record<string, string>> = {
 };
 
 const idOf = (name: string): string =>
-  ({ policyId, jobId: backupId, backupId, triggerId, restoreId, channelId, ticket, organizationId: own })[name] ?? "";
+  ({ policyId, jobId: backupId, backupId, triggerId, restoreId, verificationId, channelId, ticket, organizationId: own })[name] ?? "";
 const paramsOf = (endpoint: Endpoint): string[] => Object.keys(endpoint.params?.shape ?? {});
 
 /** As an address of `own`'s things. */
@@ -113,7 +129,7 @@ async function send(endpoint: Endpoint, authorization: Record<string, string>, n
   const takesBody = endpoint.body !== undefined && "organizationId" in endpoint.body.shape;
   const query = {
     ...(named !== null && takesQuery && !takesBody ? { organizationId: named } : {}),
-    ...(endpoint.id === "previewSchedule" ? { cron: "0 2 * * *" } : {}),
+    ...queries[endpoint.id],
   };
   const sent = request(facade.url)[endpoint.method](pathOf(endpoint)).set(authorization).query(query);
   const body = bodies[endpoint.id]?.();

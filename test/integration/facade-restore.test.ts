@@ -20,7 +20,7 @@ let backupId: string;
 beforeAll(async () => {
   rig = await createBackupRig();
   await rig.startWorker();
-  facade = await createFacadeRig(rig);
+  facade = await createFacadeRig(rig, { dependencies: { masks: [{ table: "public.guests", column: "notes" }] } });
   [organizationId = "", other = ""] = rig.organizationIds;
   owner = await facade.as("owner", organizationId, { sub: "olga" });
   foreign = await facade.as("owner", other, { sub: "otto" });
@@ -113,6 +113,24 @@ test("conflicts are decided over HTTP, and only while they are open", async () =
   );
   const id = await order({ dryRun: false, strategy: "prompt" });
   await waits(id, "decisions");
+  const rows = (asked: string, as = owner) => get(`/${id}/rows?purpose=a%20look&${asked}`, as);
+  expect((await get(`/${id}/rows`)).body.faults).toMatchObject([{ field: "query.purpose" }]);
+  const first = await rows("limit=1&kind=changed&table=public.guests");
+  const second = await rows(`limit=1&after=${first.body.next as number}`);
+  const shown = [...first.body.rows, ...second.body.rows] as { number: number; backup: object; differs: string[] }[];
+  expect(shown).toHaveLength(2);
+  for (const row of shown)
+    expect(row).toMatchObject({ table: "public.guests", kind: "changed", differs: ["notes"], masked: ["notes"] });
+  expect(shown.map((row) => Object.keys(row.backup))).toEqual([
+    expect.not.arrayContaining(["notes"]),
+    expect.not.arrayContaining(["notes"]),
+  ]);
+  expect(`${first.text}${second.text}`).not.toContain("scribbled");
+  expect((await rows("", foreign)).body.code).toBe("RestoreNotFound");
+  const [entry] = await rig.control.query(
+    "SELECT actor, details FROM backup.audit_log WHERE action = 'restore.inspect' AND outcome = 'done' LIMIT 1",
+  );
+  expect(entry).toMatchObject({ actor: "olga", details: { purpose: "a look" } });
   const strange = await post(`/${id}/decisions`, { decisions: [{ number: 1_000_000, decision: "keep live" }] });
   expect([strange.status, strange.body.code]).toEqual([422, "DecisionInvalid"]);
   const decided = await post(`/${id}/decisions`, { rest: { decision: "take backup" } });
@@ -121,6 +139,7 @@ test("conflicts are decided over HTTP, and only while they are open", async () =
   await ends(id, "applied");
   expect(await checksumsOf(rig, organizationId)).toEqual(whole);
   expect((await post(`/${id}/decisions`, { rest: { decision: "keep live" } })).status).toBeGreaterThanOrEqual(400);
+  expect((await rows("")).body.code).toBe("RestoreNotWaiting");
 });
 
 test("a restore that waits is cancelled, and leaves nothing", async () => {

@@ -63,6 +63,35 @@ describe("a backup", () => {
     expect(verifications.body.verifications).toMatchObject([{ level: "content", proven: true }]);
   });
 
+  test("is proven again when that is asked for", async () => {
+    const started = await post("/api/admin/verifications", { backup: { backupId: jobId }, level: "content" });
+    expect([started.status, started.body.state]).toEqual([202, "running"]);
+    const path = started.headers["location"] as string;
+    await waitUntil("the verification is over", async () => (await get(path)).body.state !== "running");
+    expect((await get(path)).body).toMatchObject({ state: "proven", outcome: { backupId: jobId, level: "content" } });
+    expect((await get(path, foreign)).body.code).toBe("VerificationNotFound");
+    const none = await post("/api/admin/verifications", { backup: { backupId: other } });
+    const failed = none.headers["location"] as string;
+    await waitUntil("it is over, too", async () => (await get(failed)).body.state !== "running");
+    expect((await get(failed)).body).toMatchObject({
+      state: "failed",
+      outcome: null,
+      error: { code: "BackupNotFound" },
+    });
+  });
+
+  test("is in the compliance report, as a document and as a page", async () => {
+    const { body } = await get("/api/admin/reports/compliance");
+    expect(body).toMatchObject({ organizationId, coverage: { backups: 1, completed: 1 } });
+    const page = await get("/api/admin/reports/compliance.html");
+    expect(page.headers["content-type"]).toBe("text/html; charset=utf-8");
+    expect(page.text).toContain(organizationId);
+    const empty = await get("/api/admin/reports/compliance?from=2001-01-01&to=2001-02-01");
+    expect(empty.body.coverage.backups).toBe(0);
+    expect((await get("/api/admin/reports/compliance?from=2001-02-01&to=2001-01-01")).body.code).toBe("ValueInvalid");
+    expect((await get(`/api/admin/reports/compliance?organizationId=${organizationId}`, foreign)).status).toBe(404);
+  });
+
   test("is not there for another organization, in any way it can be named", async () => {
     for (const path of [
       `/api/admin/jobs/${jobId}`,

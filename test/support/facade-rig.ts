@@ -2,6 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { SignJWT, type JWTPayload } from "jose";
 import { Pool } from "pg";
+import { createRestoreTarget } from "../../src/adapters/postgres/restore/restore-target.ts";
+import { drawPage } from "../../src/cli/report.ts";
 import { openBoundSessions, readBindingKey } from "../../src/control/bound-sessions.ts";
 import { channelTargetPurpose, sealText } from "../../src/crypto/sealed-text.ts";
 import type { Role } from "../../src/domain/authorization.ts";
@@ -46,6 +48,12 @@ export async function createFacadeRig(rig: BackupRig, options: FacadeRigOptions 
     limits: createRateLimits({ kind: "postgres", pool }, options.limits ?? generous),
     backups: createBackupFinder(async () => rig.repository),
     watch: new JobWatch(rig.client),
+    readDifferences: async (restoreId, page) => {
+      const target = createRestoreTarget({ url: rig.database.url });
+      return await target.readDifferences(restoreId, page).finally(() => target.close());
+    },
+    masks: rig.catalogue.masks ?? [],
+    drawReport: drawPage,
     dataSets: rig.catalogue.dataSets.map((dataSet) => dataSet.name),
     listOrganizations: () => rig.source.listOrganizations(rig.catalogue.root),
     notifications: {

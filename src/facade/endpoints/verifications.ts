@@ -1,8 +1,13 @@
-// What was proven.
+// What was proven, and asking for a proof.
 import { z } from "zod";
+import { askTemporal } from "../../client/ask-temporal.ts";
+import { describeVerification, requestVerification } from "../../client/start-verification.ts";
 import { listVerifications as listVerificationRows } from "../../control/verifications.ts";
+import { proofLevels } from "../../domain/backup-request.ts";
+import { BackupError } from "../../domain/errors.ts";
 import { defineEndpoint } from "../endpoint.ts";
-import { cursor, decodeCursor, encodeCursor, id, limit, organizationId } from "../input.ts";
+import { cursor, decodeCursor, encodeCursor, id, limit, organizationId, purpose } from "../input.ts";
+import { backupSchema, choiceOf } from "./backup-choice.ts";
 
 const verificationSchema = z
   .object({
@@ -48,5 +53,76 @@ export const listVerifications = defineEndpoint({
     const last = page.at(-1);
     const next = rows.length > count && last !== undefined ? encodeCursor({ at: last.finishedAt, id: last.id }) : null;
     return { status: 200, body: { verifications: page, next } };
+  },
+});
+
+const levels = proofLevels.filter((level) => level !== "none");
+const locationOf = (wanted: string): string => `/api/admin/verifications/${wanted}`;
+
+const orderedSchema = z
+  .object({
+    verificationId: z.string(),
+    organizationId: z.string(),
+    state: z.enum(["running", "proven", "unproven", "failed", "cancelled"]),
+    outcome: z
+      .object({ backupId: z.string(), level: z.string(), problemCount: z.number() })
+      .loose()
+      .nullable()
+      .meta({ description: "What was looked at and found, once it is over" }),
+    error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  })
+  .meta({ id: "OrderedVerification" });
+
+export const startVerification = defineEndpoint({
+  id: "startVerification",
+  method: "post",
+  path: "/api/admin/verifications",
+  action: "verification.start",
+  scope: "organization",
+  summary: "Prove a stored backup again",
+  body: z
+    .strictObject({
+      organizationId: organizationId.optional(),
+      backup: backupSchema,
+      level: z.enum(levels).default("integrity").meta({
+        description: "restore: it is restored into a database of its own, and compared there",
+      }),
+      purpose: purpose.optional(),
+    })
+    .meta({ id: "VerificationBody" }),
+  limit: "trigger",
+  success: { status: 202, description: "It runs", schema: orderedSchema, location: true },
+  refusals: ["TemporalUnreachable"],
+  async handle(call) {
+    const { verificationId, organizationId: organization } = await askTemporal(call.client, () =>
+      requestVerification(call.client, {
+        organizationId: call.organizationId as string,
+        choice: choiceOf(call.body.backup),
+        level: call.body.level,
+        requestedBy: call.principal.subject,
+      }),
+    );
+    const body = { verificationId, organizationId: organization, state: "running", outcome: null, error: null };
+    return { status: 202, body, headers: { Location: locationOf(verificationId) } };
+  },
+});
+
+export const readVerification = defineEndpoint({
+  id: "readVerification",
+  method: "get",
+  path: "/api/admin/verifications/{verificationId}",
+  action: "verification.read",
+  scope: "organization",
+  summary: "A verification that was asked for, and what it found",
+  params: z.strictObject({ verificationId: id }),
+  query: z.strictObject({ organizationId: organizationId.optional() }),
+  success: { status: 200, description: "How it stands", schema: orderedSchema },
+  refusals: ["VerificationNotFound", "TemporalUnreachable"],
+  async handle(call) {
+    // The workflow's id is made of the organization's, so this looks at no other's.
+    const order = { organizationId: call.organizationId as string, verificationId: call.params.verificationId };
+    const found = await describeVerification(call.client, order);
+    if (found === null) throw new BackupError("VerificationNotFound", "There is no such verification.");
+    return { status: 200, body: { ...order, ...found } };
   },
 });
