@@ -50,7 +50,11 @@ export async function createFacadeRig(rig: BackupRig, options: FacadeRigOptions 
     watch: new JobWatch(rig.client),
     readDifferences: async (restoreId, page) => {
       const target = createRestoreTarget({ url: rig.database.url });
-      return await target.readDifferences(restoreId, page).finally(() => target.close());
+      try {
+        return await target.readDifferences(restoreId, page);
+      } finally {
+        await target.close();
+      }
     },
     masks: rig.catalogue.masks ?? [],
     drawReport: drawPage,

@@ -2,11 +2,11 @@
 // into the user's cache.
 import { randomBytes } from "node:crypto";
 import { mkdir } from "node:fs/promises";
-import { connect } from "node:net";
 import { join } from "node:path";
 import { startChildServer, waitUntilReady } from "../../src/local/child-server.ts";
 import { findFreePort } from "../../src/local/free-port.ts";
 import { buildProgram, findCachedProgram, type GoProgram } from "../../src/local/go-install.ts";
+import { accepts } from "./accepts.ts";
 
 const program: GoProgram = {
   name: "versitygw",
@@ -46,12 +46,4 @@ export async function startS3Server(
   );
   await waitUntilReady("versitygw", server, 20_000, () => accepts(port));
   return { endpoint: `http://127.0.0.1:${port}`, accessKeyId, secretAccessKey, stop: () => server.stop() };
-}
-
-async function accepts(port: number): Promise<boolean> {
-  return await new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => resolve(socket.destroy() !== undefined));
-    socket.once("error", () => resolve(false));
-  });
 }
