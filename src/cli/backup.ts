@@ -4,6 +4,7 @@ import { cancelBackup, followBackup, requestBackup, type StartedBackup } from ".
 import type { ProofLevel } from "../domain/backup-request.ts";
 import { BackupError } from "../domain/errors.ts";
 import type { BackupProgress } from "../domain/progress.ts";
+import { cliActor } from "./actor.ts";
 import { describeRuns } from "./describe-runs.ts";
 import { listSourceOrganizations } from "./list-source-organizations.ts";
 import { nameOrganizations } from "./organization-names.ts";
@@ -40,7 +41,7 @@ export async function runBackup(session: Session, options: BackupOptions): Promi
           dataSets,
           proof: options.proof,
           trigger: "cli",
-          requestedBy: "cli",
+          requestedBy: cliActor(),
         })),
       });
     session.output.result(started, () =>
@@ -70,7 +71,12 @@ export async function backUpAll(
     for (let index = next++; index < ids.length; index = next++) {
       const organizationId = ids[index] as string;
       try {
-        const started = await requestBackup(client, { organizationId, trigger: "cli", requestedBy: "cli", ...asked });
+        const started = await requestBackup(client, {
+          organizationId,
+          trigger: "cli",
+          requestedBy: cliActor(),
+          ...asked,
+        });
         if (started.joined) session.output.say(`${organizationId}: a backup was under way already; following it`);
         active.set(organizationId, started);
         results[index] = await followBackup(client, started, (progress) =>

@@ -6,6 +6,8 @@ import { proofLevels } from "../domain/backup-request.ts";
 import type { VerificationLevel } from "../domain/verify-run.ts";
 import { BackupError } from "../domain/errors.ts";
 import { cacheFolder } from "../local/cache-folder.ts";
+import { cliActor } from "./actor.ts";
+import { auditVerb } from "./audit-verb.ts";
 import { runVerifyAudit } from "./audit.ts";
 import { runBackup, type BackupOptions } from "./backup.ts";
 import { runCheckCatalogue, runShowCatalogue, runSuggestCatalogue } from "./catalogue.ts";
@@ -55,7 +57,10 @@ function run<Parameters extends unknown[]>(
     try {
       session = new Session(parseConfig(environment, { cwd: process.cwd() }), output, cacheFolder(environment));
       for (const warning of session.config.warnings) output.say(`warning: ${warning}`);
-      process.exitCode = await verb(session, ...(parameters as unknown as Parameters));
+      const opened = session;
+      process.exitCode = await auditVerb(opened, parameters.at(-1) as Command, async () =>
+        verb(opened, ...(parameters as unknown as Parameters)),
+      );
     } catch (error) {
       process.exitCode = reportError(error, { json: json() });
     } finally {
@@ -107,7 +112,7 @@ program
   .description("print a token for the HTTP API")
   .option("--role <role>", "viewer, operator, admin, owner, or platform (all organizations)", "admin")
   .option("-o, --organization <id>", "whose; not with --role platform")
-  .option("--subject <name>", "who, in the audit log", "cli")
+  .option("--subject <name>", "who, in the audit log", cliActor())
   .option("--hours <number>", "how long it is valid", "8")
   .action(run(async (session, options: TokenOptions) => (await import("./token.ts")).runToken(session, options)));
 program

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { ConflictStrategy, Decision, LeftOverIds, LiveOnly, RecordSelection } from "../domain/restore-request.ts";
 import { decisions, restoreDefaults, type BackupChoice, type RestoreOrder } from "../domain/restore-run.ts";
+import { cliActor } from "./actor.ts";
 import { usage } from "./output.ts";
 
 export interface RestoreOptions {
@@ -76,7 +77,7 @@ export async function readOrder(options: RestoreOptions): Promise<RestoreRequest
       waitMs: Math.round(hours * 3_600_000),
       preRestoreBackup: options.backupFirst,
       leftOverIds: options.leftOverIds ?? "stop",
-      requestedBy: "cli",
+      requestedBy: cliActor(),
     },
   };
 }

@@ -2,6 +2,7 @@
 import { followVerification, requestVerification } from "../client/start-verification.ts";
 import type { BackupOutcome } from "../domain/backup-request.ts";
 import { BackupError } from "../domain/errors.ts";
+import { cliActor } from "./actor.ts";
 import type { Session } from "./session.ts";
 
 export interface RestoreTest {
@@ -18,7 +19,7 @@ export async function restoreTest(session: Session, { organizationId, sequence }
       organizationId,
       choice: { by: "sequence", sequence },
       level: "restore",
-      requestedBy: "cli",
+      requestedBy: cliActor(),
     });
     const { rows, restoreSeconds, durationMs, problems } = await followVerification(client, order);
     const [first] = problems;

@@ -12,6 +12,7 @@ import {
 import { createRestore, readSealedTarget } from "../control/restores.ts";
 import { restoreStages, type RestoreOrder, type RestoreOutcome, type RestoreProgress } from "../domain/restore-run.ts";
 import type { RestoreTarget } from "../ports/restore-target.ts";
+import { cliActor } from "./actor.ts";
 import { decideAtTerminal, decideFromFile, readDecisionFile, type DecisionFile } from "./decide-conflicts.ts";
 import { describeBackup, describeDifferences, describeOutcome, describeRow } from "./describe-restore.ts";
 import { usage } from "./output.ts";
@@ -135,7 +136,7 @@ async function answer(
     if (left > 0 || order.approval === "given") return;
   }
   if (order.approval === "given") return;
-  if (await confirm(order)) await approveRestore(client, order, "cli");
+  if (await confirm(order)) await approveRestore(client, order, cliActor());
   else await cancelRestore(client, order);
 }
 

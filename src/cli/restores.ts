@@ -12,6 +12,7 @@ import { getRestore, listRestores, type RestoreRow } from "../control/restores.t
 import { BackupError } from "../domain/errors.ts";
 import type { Decision } from "../domain/restore-request.ts";
 import type { DifferenceRow } from "../ports/restore-target.ts";
+import { cliActor } from "./actor.ts";
 import { decideAtTerminal, decideFromFile, readDecisionFile } from "./decide-conflicts.ts";
 import {
   describeDifferences,
@@ -75,7 +76,7 @@ export async function runShowRows(session: Session, id: string, options: RowFilt
 
 export async function runApproveRestore(session: Session, id: string): Promise<number> {
   const { restoreId, organizationId, client } = await openRestore(session, id);
-  await approveRestore(client, { restoreId, organizationId }, "cli");
+  await approveRestore(client, { restoreId, organizationId }, cliActor());
   const outcome = await followRestore(client, { restoreId, organizationId });
   session.output.result(outcome, () => describeOutcome(outcome));
   return 0;
@@ -133,7 +134,7 @@ export async function runRollback(session: Session, id: string, options: { parti
     restoreId: row.id,
     organizationId: row.organizationId,
     partial: options.partial === true,
-    requestedBy: "cli",
+    requestedBy: cliActor(),
   };
   await requestRollback(client, order);
   const outcome = await followRollback(client, order);

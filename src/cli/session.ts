@@ -150,6 +150,13 @@ export class Session {
     });
   }
 
+  /** The control tables where some are configured, or those of servers that run here; null where there are none. Starts nothing. */
+  async knownControl(): Promise<ControlDatabase | null> {
+    const { controlUrl, sourceUrl, dataDir } = this.config;
+    const url = controlUrl ?? sourceUrl ?? (this.running ?? (await findRunningServers(dataDir)))?.databaseUrl ?? null;
+    return url === null ? null : await this.keep("known control", async () => openControlDatabase(url));
+  }
+
   media(): Promise<MediaSource> {
     return this.keep("media", () => openMediaSource(this.mediaUrl, this.config.storage));
   }

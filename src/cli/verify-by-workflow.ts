@@ -2,6 +2,7 @@
 // are kept beside the backup.
 import { followVerification, requestVerification } from "../client/start-verification.ts";
 import type { VerificationLevel, VerifyOutcome } from "../domain/verify-run.ts";
+import { cliActor } from "./actor.ts";
 import { nameOrganizations } from "./organization-names.ts";
 import { bytes, number, seconds, table } from "./output.ts";
 import { readChoice } from "./restore-order.ts";
@@ -20,7 +21,7 @@ export async function verifyByWorkflow(
   for (const organizationId of ids) {
     session.output.progress(`${level} of ${organizationId} (${outcomes.length + 1} of ${ids.length})`);
     const choice = readChoice(backup, undefined);
-    const order = await requestVerification(client, { organizationId, choice, level, requestedBy: "cli" });
+    const order = await requestVerification(client, { organizationId, choice, level, requestedBy: cliActor() });
     outcomes.push(await followVerification(client, order));
   }
   return outcomes;

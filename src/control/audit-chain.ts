@@ -4,25 +4,14 @@
 // What a chain alone can't show is a log that was written anew from some entry on, by somebody with the owner's rights.
 // So `audit verify` also prints the chains' ends ("anchors"); kept elsewhere and given back later, they must still be there.
 import { createHash } from "node:crypto";
+import { auditEntryColumns, type AuditEntryFields } from "./audit-entry.ts";
 import type { Queryable } from "./control-database.ts";
 
-export interface AuditEntry {
-  readonly chain: string;
+export interface AuditEntry extends AuditEntryFields {
   readonly position: string;
-  /** ISO 8601 UTC with microseconds. */
-  readonly at: string;
-  readonly organizationId: string | null;
-  readonly actor: string;
-  readonly actorRole: string;
-  readonly action: string;
-  readonly subject: string;
-  readonly outcome: string;
-  readonly ipHash: string | null;
-  readonly requestId: string | null;
   /** As the database prints it: the text is hashed, not the value. */
   readonly details: string;
   readonly previousHash: string;
-  readonly hash: string;
 }
 
 export interface AuditAnchor {
@@ -99,9 +88,7 @@ export class ChainProof {
 }
 
 const pageSize = 2_000;
-const columns = `chain, position::text, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at, organization_id AS "organizationId",
-  actor, actor_role AS "actorRole", action, subject, outcome, ip_hash AS "ipHash", request_id AS "requestId", details::text,
-  previous_hash AS "previousHash", hash`;
+const columns = `${auditEntryColumns}, a.position::text, a.details::text, a.previous_hash AS "previousHash"`;
 
 /** Reads as the tables' owner. Entries that are written meanwhile do not disturb: each chain is read up to its end of now. */
 export async function verifyAuditLog(owner: Queryable, kept: readonly AuditAnchor[] = []): Promise<AuditReport> {
@@ -117,7 +104,7 @@ export async function verifyAuditLog(owner: Queryable, kept: readonly AuditAncho
     const last = head.position ?? "9223372036854775807";
     for (let after = "0", more = true; more;) {
       const page = await owner.query<AuditEntry>(
-        `SELECT ${columns} FROM backup.audit_log WHERE chain = $1 AND position > $2::bigint AND position <= $3::bigint ORDER BY audit_log.position LIMIT ${pageSize}`,
+        `SELECT ${columns} FROM backup.audit_log a WHERE a.chain = $1 AND a.position > $2::bigint AND a.position <= $3::bigint ORDER BY a.position LIMIT ${pageSize}`,
         [head.chain, after, last],
       );
       for (const entry of page) {

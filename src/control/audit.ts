@@ -1,5 +1,6 @@
 // Writing and reading the audit log. It is append-only and hash-chained (migrations/0004_audit-log.sql); actor and
 // organization come from the session's binding.
+import { auditEntryColumns, type AuditEntryFields } from "./audit-entry.ts";
 import type { Queryable } from "./control-database.ts";
 
 export interface AuditRecord {
@@ -26,20 +27,29 @@ export async function appendAudit(bound: Queryable, record: AuditRecord): Promis
   ]);
 }
 
-export interface AuditRow {
-  readonly chain: string;
+/** Under the tables' owner, whose sessions are bound to nobody: the command line says itself who works there. */
+export async function appendOwnAudit(
+  owner: Queryable,
+  record: Pick<AuditRecord, "action" | "subject" | "outcome"> & {
+    readonly organizationId: string | null;
+    readonly actor: string;
+    readonly details: object;
+  },
+): Promise<void> {
+  const { organizationId, actor, action, subject, outcome, details } = record;
+  await owner.query("SELECT backup.write_audit($1, $2, 'system', $3, $4, $5, NULL, NULL, $6)", [
+    organizationId,
+    actor,
+    action,
+    subject.slice(0, 500),
+    outcome,
+    JSON.stringify(details),
+  ]);
+}
+
+export interface AuditRow extends AuditEntryFields {
   readonly position: number;
-  readonly at: string;
-  readonly organizationId: string | null;
-  readonly actor: string;
-  readonly actorRole: string;
-  readonly action: string;
-  readonly subject: string;
-  readonly outcome: string;
-  readonly ipHash: string | null;
-  readonly requestId: string | null;
   readonly details: Readonly<Record<string, unknown>>;
-  readonly hash: string;
 }
 
 export interface AuditFilter {
@@ -54,8 +64,7 @@ export interface AuditFilter {
 export async function listAudit(bound: Queryable, filter: AuditFilter): Promise<AuditRow[]> {
   const { organizationId, action, outcome, after, limit } = filter;
   return await bound.query<AuditRow>(
-    `SELECT chain, position::float8 AS position, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at, organization_id AS "organizationId",
-       actor, actor_role AS "actorRole", action, subject, outcome, ip_hash AS "ipHash", request_id AS "requestId", details, hash
+    `SELECT ${auditEntryColumns}, a.position::float8 AS position, a.details
      FROM backup.audit_log a
      WHERE ${organizationId === null ? "$1::text IS NULL" : "organization_id = $1"} AND ($2::text IS NULL OR action = $2) AND ($3::text IS NULL OR outcome = $3)
        ${after === null ? "AND $4::timestamptz IS NULL AND $5::bigint IS NULL" : "AND (a.at, a.position) < ($4::timestamptz, $5::bigint)"}
