@@ -39,6 +39,8 @@ export interface BackupFinder {
   lookAtErasure(organizationId: string): Promise<{ stored: StoredAmounts; locks: readonly ObjectLock[] }>;
   /** What keeps each backup. @throws BackupNotFound, and what is wrong with the store. */
   previewRetention(organizationId: string, facts: RetentionFacts): Promise<RetentionPreview>;
+  /** Makes the store's own links, where it knows such. */
+  readonly signLink: () => Promise<((key: string, validSeconds: number) => Promise<string>) | null>;
   /** Sealed bytes. @throws ObjectMissing */
   readObject(key: string, signal: AbortSignal): Promise<Buffer>;
 }
@@ -56,6 +58,7 @@ export function createBackupFinder(open: () => Promise<Repository>): BackupFinde
       const erasure = (await open()).erasure(organizationId);
       return { stored: await erasure.count(), locks: await erasure.listLocks(20) };
     },
+    signLink: async () => (await open()).store.signLink ?? null,
     readObject: async (key, signal) => await (await open()).store.read(key, { signal }),
     previewRetention: async (organizationId, facts) =>
       previewRetention(await (await open()).openVault(organizationId), facts, { nowMs: Date.now() }),

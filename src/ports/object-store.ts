@@ -50,6 +50,12 @@ export interface ObjectStore {
    */
   read(key: string, options?: { readonly range?: ByteRange; readonly signal?: AbortSignal }): Promise<Buffer>;
 
+  /**
+   * A link by which anybody reads the whole object for so long, past us and with the store's own strength. Absent where a
+   * store knows none. What it gives is sealed.
+   */
+  readonly signLink?: (key: string, validSeconds: number) => Promise<string>;
+
   /** Null when there is no such object. */
   stat(key: string): Promise<StoredObject | null>;
 

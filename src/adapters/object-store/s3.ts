@@ -65,6 +65,12 @@ export async function createS3Store(options: S3StoreOptions): Promise<ObjectStor
 
   return {
     description,
+    async signLink(key, validSeconds) {
+      checkKey(key);
+      const { getSignedUrl } = await import("@aws-sdk/s3-request-presigner");
+      // Asked for by the caller's plain GET, which sends no header of ours: none may be part of what is signed.
+      return await getSignedUrl(client, new sdk.GetObjectCommand(where(key)), { expiresIn: validSeconds });
+    },
     async create(key, body, { signal } = {}) {
       checkKey(key);
       signal?.throwIfAborted();

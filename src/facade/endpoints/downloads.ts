@@ -1,5 +1,9 @@
 // Downloads: the sealed objects of a backup, as they lie in the store, each by a short-lived link. Together with
-// BACKUP_ENCRYPTION_KEY they are enough to recover (put each under its key into a folder); without it they tell nothing.
+// BACKUP_ENCRYPTION_KEY they are enough to recover: put each under its key into a folder, and `recover` reads that as it
+// reads the store. Without the key they tell nothing. The facade has no way to give out readable rows.
+//
+// A link goes to the facade, and wants the token as well; or, where the store can, to the store itself, which is faster and
+// spares the facade, and which whoever has the link can use until it ends.
 import { z } from "zod";
 import { holdBoundBackup } from "../../control/backup-reads.ts";
 import { findJob } from "../../control/job-pages.ts";
@@ -7,6 +11,8 @@ import { BackupError } from "../../domain/errors.ts";
 import { readTicket, signTicket } from "../download-ticket.ts";
 import { defineEndpoint } from "../endpoint.ts";
 import { id, organizationId, purpose } from "../input.ts";
+import { ValueError } from "../problem.ts";
+import type { StoredBackupObject } from "../stored-backups.ts";
 
 const linkMs = 10 * 60_000;
 
@@ -18,7 +24,15 @@ export const startDownload = defineEndpoint({
   scope: "organization",
   summary: "Links to the sealed objects of a backup, valid for ten minutes",
   params: z.strictObject({ backupId: id }),
-  body: z.strictObject({ organizationId: organizationId.optional(), purpose }).meta({ id: "DownloadBody" }),
+  body: z
+    .strictObject({
+      organizationId: organizationId.optional(),
+      from: z.enum(["facade", "store"]).default("facade").meta({
+        description: "Where the links lead; `store` only where backups lie in S3 or a compatible store",
+      }),
+      purpose,
+    })
+    .meta({ id: "DownloadBody" }),
   success: {
     status: 200,
     description: "The objects, each with its link",
@@ -43,11 +57,15 @@ export const startDownload = defineEndpoint({
     if (!(await call.run((bound) => holdBoundBackup(bound, { sequence, reader, seconds: linkMs / 1000 + 60 }))))
       throw new BackupError("BackupNotFound", "Retention has let this backup go.");
     const contents = await backups.describe(organization, { backupId, sequence: job.sequence });
+    const signLink = call.body.from === "store" ? await backups.signLink() : null;
+    if (signLink === null && call.body.from === "store")
+      throw new ValueError([{ field: "body.from", message: "this store makes no links; leave it out" }]);
     const expiresAtMs = Date.now() + linkMs;
-    const objects = [...(await backups.listKeys(organization)), ...contents.objects].map((object) => ({
-      ...object,
-      url: `/api/admin/downloads/${signTicket(signingKey, { organizationId: organization, objectKey: object.key, expiresAtMs })}`,
-    }));
+    const urlOf = (objectKey: string): string =>
+      `/api/admin/downloads/${signTicket(signingKey, { organizationId: organization, objectKey, expiresAtMs })}`;
+    const objects: (StoredBackupObject & { url: string })[] = [];
+    for (const object of [...(await backups.listKeys(organization)), ...contents.objects])
+      objects.push({ ...object, url: (await signLink?.(object.key, linkMs / 1000)) ?? urlOf(object.key) });
     return { status: 200, body: { expiresAt: new Date(expiresAtMs).toISOString(), objects } };
   },
 });
