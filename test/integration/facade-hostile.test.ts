@@ -81,8 +81,8 @@ describe("a body", () => {
       "with half a surrogate in the organization",
       '{"name":"x","cron":"0 2 * * *","organizationId":"\\ud800"}',
       {},
-      404,
-      "OrganizationNotFound",
+      422,
+      "ValueInvalid",
     ],
   ];
   test.each(wrong)("%s", async (_what, body, headers, status, code) => {
@@ -95,6 +95,14 @@ describe("a body", () => {
     );
     expect(entry).toMatchObject({ outcome: "refused", details: { code } });
     expect(await rig.control.query("SELECT count(*) FROM backup.backup_policies")).toEqual(before);
+  });
+
+  test("of a restore with text that no column can hold is refused before anything is written", async () => {
+    for (const key of ["\\u0000", "\\ud800"]) {
+      const body = `{"purpose":"x","records":[{"table":"public.guests","key":["${key}"]}]}`;
+      expectProblem(await post("/api/admin/restores", body), 422, "ValueInvalid");
+    }
+    expect(await rig.control.query("SELECT 1 FROM backup.backup_restores")).toEqual([]);
   });
 
   test("that is well formed SQL stays a name", async () => {
@@ -154,7 +162,7 @@ describe("an address", () => {
 describe("a header", () => {
   test("is taken only in the form that it has", async () => {
     const policies = "/api/admin/policies/00000000-0000-4000-8000-000000000000";
-    expectProblem(await request(facade.url).delete(policies).set(admin).set("If-Match", "7"), 400, "UsageInvalid");
+    expectProblem(await request(facade.url).delete(policies).set(admin).set("If-Match", "7"), 422, "ValueInvalid");
     const keyed = post("/api/admin/backup", "{}", { "Idempotency-Key": "a b" });
     expectProblem(await keyed, 400, "UsageInvalid");
     const answer = await request(facade.url).get("/api/admin/jobs").set(admin).set("X-Request-Id", "no good id!");
