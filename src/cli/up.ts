@@ -55,14 +55,27 @@ export async function runUp(session: Session, options: { once: boolean; demo: bo
   if (options.once) return await finishOnce(session, runs, described);
   const facade = await openFacade(session, { port: await findFreePort(config.port), host: "127.0.0.1" });
   await stack.folder.announce({ ...stack, facadeUrl: facade.url });
+  const guest = config.sourceUrl === null ? await findSampleGuest(session, ids[0]) : null;
   output.result(
     { runs, temporalUiUrl: stack.temporalUiUrl, facadeUrl: facade.url },
-    () => `${showsLoss ? "" : `${describeRuns(runs, described)}\n\n`}${whereToLook(session, facade.url, ids[0])}`,
+    () =>
+      `${showsLoss ? "" : `${describeRuns(runs, described)}\n\n`}${whereToLook(session, facade.url, ids[0], guest)}`,
   );
   await untilInterrupted();
   output.say("stopping …");
   await facade.stop();
   return exitCodeOf(runs);
+}
+
+/** A record to restore, by way of example. */
+async function findSampleGuest(session: Session, organizationId: string | undefined): Promise<string | null> {
+  // The embedded database holds the samples and the control tables.
+  const [row] = await (
+    await session.control()
+  ).query<{ id: string }>("SELECT id::text FROM public.guests WHERE organization_id::text = $1 ORDER BY id LIMIT 1", [
+    organizationId ?? null,
+  ]);
+  return row?.id ?? null;
 }
 
 async function makeNightlyPolicies(session: Session, ids: readonly string[]): Promise<void> {
@@ -86,7 +99,13 @@ function describeRepository({ config: { storage, dataDir, encryptionKey } }: Ses
   return `${place} (sealed; key: ${key})`;
 }
 
-function whereToLook(session: Session, facadeUrl: string, organizationId: string | undefined): string {
+/** The lines under "In another terminal" are run by a test as they stand. */
+function whereToLook(
+  session: Session,
+  facadeUrl: string,
+  organizationId: string | undefined,
+  guest: string | null,
+): string {
   const { stack, config } = session;
   const example = organizationId ?? "ID";
   const ui = stack?.temporalUiUrl ?? null;
@@ -104,7 +123,12 @@ function whereToLook(session: Session, facadeUrl: string, organizationId: string
     `  npx wedsync-backup show latest --organization ${example}`,
     `  npx wedsync-backup recover latest --organization ${example} --to ./recovered`,
     `  TOKEN=$(npx wedsync-backup token --organization ${example})`,
-    `  curl -H "Authorization: Bearer $TOKEN" ${facadeUrl}/api/admin/backup`,
+    `  curl -s -H "Authorization: Bearer $TOKEN" ${facadeUrl}/api/admin/backup`,
+    `  JOB=$(curl -s -X POST -H "Authorization: Bearer $TOKEN" ${facadeUrl}/api/admin/backup | grep -oE '[0-9a-f-]{36}' | head -1)`,
+    `  curl -s -N -H "Authorization: Bearer $TOKEN" ${facadeUrl}/api/admin/jobs/$JOB/events`,
+    ...(guest === null
+      ? []
+      : [`  npx wedsync-backup restore --organization ${example} --record public.guests:${guest} --yes`]),
     "",
     "Ctrl-C stops everything; what was made stays.",
   ].join("\n");
