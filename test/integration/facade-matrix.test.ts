@@ -117,7 +117,17 @@ const tableOf: Readonly<Record<string, string>> = {
 };
 
 const idOf = (name: string): string =>
-  ({ policyId, jobId: backupId, backupId, triggerId, restoreId, verificationId, channelId, ticket, organizationId: own })[name] ?? "";
+  ({
+    policyId,
+    jobId: backupId,
+    backupId,
+    triggerId,
+    restoreId,
+    verificationId,
+    channelId,
+    ticket,
+    organizationId: own,
+  })[name] ?? "";
 const paramsOf = (endpoint: Endpoint): string[] => Object.keys(endpoint.params?.shape ?? {});
 
 /** As an address of `own`'s things. */
