@@ -184,8 +184,8 @@ export const errorTable = {
 
   NotificationChannelNotFound: kind(false, 404, 1, "There is no such notification channel."),
   NotificationChannelExists: kind(false, 409, 1, "The organization has a notification channel of that name already."),
-  NotificationChannelInvalid: kind(false, 400, 2, "The notification channel is not well formed."),
-  NotificationTargetRefused: kind(false, 400, 1, "The webhook leads to an address that notifications may not go to."),
+  NotificationChannelInvalid: kind(false, 422, 2, "The notification channel is not well formed."),
+  NotificationTargetRefused: kind(false, 422, 1, "The webhook leads to an address that notifications may not go to."),
   NotificationRefused: kind(false, 502, 1, "The receiver does not want the notification, and never will."),
   NotificationUndelivered: kind(true, 502, 75, "The receiver could not be reached, or did not take the notification."),
 

@@ -381,8 +381,8 @@ describe("the facade", () => {
   });
 
   test.each([
-    [{ name: "x" }, "UsageInvalid"],
-    [{ name: "x", webhook: { url: "https://a.example" }, email: { to: ["a@example.org"] } }, "UsageInvalid"],
+    [{ name: "x" }, "ValueInvalid"],
+    [{ name: "x", webhook: { url: "https://a.example" }, email: { to: ["a@example.org"] } }, "ValueInvalid"],
     [{ name: "x", webhook: { url: "http://a.example" } }, "NotificationChannelInvalid"],
     [{ name: "x", email: { to: ["a@example.org\r\nBcc: b@example.org"] } }, "NotificationChannelInvalid"],
     [{ name: "x", email: { to: ["a@example.org"] }, events: ["everything"] }, "UsageInvalid"],
@@ -391,6 +391,6 @@ describe("the facade", () => {
       .post(channels)
       .set(await facade.as("admin", own))
       .send(body);
-    expect([answer.status, answer.body.code]).toEqual([400, code]);
+    expect([answer.status, answer.body.code]).toEqual([code === "UsageInvalid" ? 400 : 422, code]);
   });
 });

@@ -8,7 +8,7 @@ import { isConfirmed } from "../../domain/erase-run.ts";
 import { BackupError } from "../../domain/errors.ts";
 import type { ErasureRow } from "../../ports/erasure-ledger.ts";
 import { defineEndpoint } from "../endpoint.ts";
-import { organizationId, purpose } from "../input.ts";
+import { organizationId, purpose, textOf } from "../input.ts";
 
 const path = "/api/admin/organizations/{organizationId}/erasure";
 const params = z.strictObject({ organizationId });
@@ -101,7 +101,7 @@ export const orderErasure = defineEndpoint({
   params,
   body: z
     .strictObject({
-      confirmation: z.string().max(200).meta({ description: "The organization's id once more, to the letter" }),
+      confirmation: textOf(200).meta({ description: "The organization's id once more, to the letter" }),
       leaveLocked: z.boolean().default(false).meta({
         description: "Destroy the key although the store locks objects: they stay, unreadable, until their lock ends",
       }),

@@ -13,8 +13,18 @@ import { createWebhookSecret } from "../../crypto/webhook-signature.ts";
 import { defaultNotificationEvents, notificationEventNames, type ChannelTarget } from "../../domain/notification.ts";
 import { readRecipients, readWebhookUrl, showTarget } from "../../domain/notification-target.ts";
 import { defineEndpoint } from "../endpoint.ts";
-import { cursor, decodeCursor, encodeCursor, id, limit, lineOfText, organizationId, timeCursor } from "../input.ts";
-import { InputError } from "../problem.ts";
+import {
+  cursor,
+  decodeCursor,
+  encodeCursor,
+  id,
+  limit,
+  lineOfText,
+  organizationId,
+  textOf,
+  timeCursor,
+} from "../input.ts";
+import { ValueError } from "../problem.ts";
 import { assertOrganization } from "./organizations.ts";
 
 const bodySchema = z
@@ -22,10 +32,10 @@ const bodySchema = z
     organizationId: organizationId.optional(),
     name: lineOfText(100),
     webhook: z
-      .strictObject({ url: z.string().min(1).max(2_000) })
+      .strictObject({ url: textOf(2_000).min(1) })
       .optional()
       .meta({ description: "https only; no redirect is followed, no private address is called" }),
-    email: z.strictObject({ to: z.array(z.string().max(254)).min(1).max(10) }).optional(),
+    email: z.strictObject({ to: z.array(textOf(254)).min(1).max(10) }).optional(),
     events: z.array(z.enum(notificationEventNames)).min(1).max(20).default(defaultNotificationEvents),
   })
   .meta({ id: "NotificationChannelBody" });
@@ -118,10 +128,10 @@ export const createNotificationChannel = defineEndpoint({
   },
 });
 
-/** @throws UsageInvalid, NotificationChannelInvalid */
+/** @throws ValueInvalid, NotificationChannelInvalid */
 function readTarget({ webhook, email }: z.output<typeof bodySchema>, allowedHosts: readonly string[]): ChannelTarget {
   if ((webhook === undefined) === (email === undefined))
-    throw new InputError([{ field: "body", message: "must have one of webhook and email" }]);
+    throw new ValueError([{ field: "body", message: "must have one of webhook and email" }]);
   if (webhook !== undefined)
     return { kind: "webhook", url: readWebhookUrl(webhook.url, allowedHosts).href, secret: createWebhookSecret() };
   return { kind: "email", to: readRecipients(email?.to ?? []) };
