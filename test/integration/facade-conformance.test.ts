@@ -94,7 +94,7 @@ test(
     expect(Object.values(report.phases).map(({ status }) => status)).toEqual(Array(4).fill("success"));
     expect(report.test_cases.generated).toBeGreaterThan(50 * endpoints.length);
   },
-  minutes(8),
+  minutes(15),
 );
 
 /** Besides everything that can be read without naming a thing. */
@@ -122,7 +122,7 @@ async function schemathesis(parameters: readonly string[]): Promise<{ code: numb
   return await new Promise((resolve) => {
     // Its folder holds what it keeps between runs: here, nothing.
     const env = { ...process.env, FACADE_TOKEN: token };
-    const options = { env, cwd: rig.folder, maxBuffer: 64 * 1024 * 1024, timeout: minutes(7) };
+    const options = { env, cwd: rig.folder, maxBuffer: 64 * 1024 * 1024, timeout: minutes(14) };
     execFile(python, ["-m", "schemathesis.cli", ...parameters], options, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === "number" ? error.code : 1;
       resolve({ code, output: `${error?.killed === true ? "it took too long\n" : ""}${stdout}${stderr}` });
