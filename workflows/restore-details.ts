@@ -5,27 +5,18 @@ import {
   type RestoreOrder,
   type RestoreOutcome,
   type RestoreProgress,
+  type RestoreWait,
 } from "../src/domain/restore-run.ts";
 
 export function renderRestore(order: RestoreOrder, progress: RestoreProgress, outcome?: RestoreOutcome): string {
   const { waiting, backup } = progress;
   const lines = [headline(progress, outcome), ""];
-  if (waiting !== null) {
-    lines.push(
-      waiting.for === "approval"
-        ? `Approve it with the update \`approve\`, in the console, or: \`wedsync-backup restores approve ${order.restoreId}\``
-        : waiting.for === "decisions"
-          ? `${waiting.undecided} conflicts wait for a decision (updates \`decide\`, \`decideRest\`), in the console, or: \`wedsync-backup restores decide ${order.restoreId}\``
-          : "The rows can be looked at until then; the update `finishDryRun` ends it.",
-      `Without an answer by **${waiting.until}**: ${withoutAnswer(order, waiting.for)}.`,
-      "",
-    );
-  }
+  if (waiting !== null) lines.push(...whatToDo(order, waiting, progress.isApproved), "");
   lines.push(
-    `- organization: ${order.organizationId}${order.targetOrganizationId === order.organizationId ? "" : `, as ${order.targetOrganizationId}`}`,
-    `- asked for by: ${order.requestedBy}; strategy ${order.strategy}, rows that exist only live: ${order.liveOnly}`,
+    `- organization ${order.organizationId}${order.targetOrganizationId === order.organizationId ? "" : `, as ${order.targetOrganizationId}`}`,
+    `- asked for by ${order.requestedBy}; where rows differ: ${order.strategy}; rows that exist only live: ${order.liveOnly}`,
   );
-  if (backup !== null) lines.push(`- backup ${backup.sequence}, of ${backup.takenAt}`);
+  if (backup !== null) lines.push(`- from backup ${backup.sequence}, which shows ${describeMoment(backup.takenAt)}`);
   for (const entry of progress.drift) lines.push(`- schema drift: ${entry.message}`);
   if (progress.askedAgain > 0)
     lines.push(`- asked again, because rows changed after they were shown: ${progress.askedAgain}`);
@@ -37,22 +28,53 @@ export function renderRestore(order: RestoreOrder, progress: RestoreProgress, ou
   return lines.join("\n");
 }
 
-function headline({ waiting, stage }: RestoreProgress, outcome: RestoreOutcome | undefined): string {
+function waitsFor(waiting: RestoreWait, isApproved: boolean): string {
+  if (waiting.for === "a look at the dry run") return waiting.for;
+  const decisions = waiting.undecided === 1 ? "1 decision" : `${waiting.undecided} decisions`;
+  if (waiting.undecided === 0) return "approval";
+  return isApproved ? decisions : `${decisions} and approval`;
+}
+
+function headline({ waiting, stage, isApproved }: RestoreProgress, outcome: RestoreOutcome | undefined): string {
   if (outcome !== undefined) {
     const rows = outcome.applied.reduce((sum, table) => sum + table.inserted + table.updated + table.deleted, 0);
     return outcome.status === "previewed"
       ? "**dry run**: nothing was written"
       : `**applied**: ${rows} rows, locked for ${(outcome.lockedMs / 1000).toFixed(1)} s`;
   }
-  if (waiting !== null) return `**waits for ${waiting.for}**`;
+  if (waiting !== null) return `**Waits for people: ${waitsFor(waiting, isApproved)}**`;
   return `**${stage}** (stage ${restoreStages.indexOf(stage) + 1} of ${restoreStages.length})`;
 }
 
-function withoutAnswer(order: RestoreOrder, waitsFor: string): string {
-  if (waitsFor === "a look at the dry run") return "it ends by itself";
-  if (waitsFor === "approval" || order.defaultDecision === null) return "nothing is restored";
-  return `“${order.defaultDecision}” holds for what is undecided`;
+/** Who opens the run and sees "Running" must learn here that it is their turn, by when, and what happens if nobody acts. */
+function whatToDo(order: RestoreOrder, waiting: RestoreWait, isApproved: boolean): string[] {
+  const { restoreId, dryRun, defaultDecision } = order;
+  const until = `**${describeMoment(waiting.until)}**`;
+  if (dryRun)
+    return [
+      `Look at the rows until ${until}: \`wedsync-backup restores rows ${restoreId}\``,
+      "",
+      "Nothing is written. It ends by itself; the update `finishDryRun` ends it now.",
+    ];
+  const steps: string[] = [];
+  if (waiting.undecided > 0)
+    steps.push(
+      `Decide ${waiting.undecided} conflicts: \`wedsync-backup restores decide ${restoreId}\` (updates \`decide\`, \`decideRest\`)`,
+    );
+  if (!isApproved) steps.push(`Approve it: \`wedsync-backup restores approve ${restoreId}\` (update \`approve\`)`);
+  const isKept = waiting.undecided > 0 && defaultDecision !== null;
+  const otherwise = !isApproved
+    ? `not approved by ${until}, nothing is restored${isKept ? `; approved, but not all decided by then, “${defaultDecision}” holds for the rest` : ""}`
+    : `not all decided by ${until}, ${isKept ? `“${defaultDecision}” holds for the rest` : "nothing is restored"}`;
+  return [
+    ...steps.map((step, index) => `${index + 1}. ${step}`),
+    "",
+    `Nothing of the organization has been written so far. If it is ${otherwise}.`,
+  ];
 }
+
+/** 2026-06-01 14:05 UTC */
+const describeMoment = (iso: string): string => `${iso.slice(0, 16).replace("T", " ")} UTC`;
 
 /** The Web UI draws Markdown tables. Tables where nothing differs say nothing. */
 function drawDifferences(differences: readonly TableDifference[]): string[] {
@@ -60,7 +82,7 @@ function drawDifferences(differences: readonly TableDifference[]): string[] {
   const same = differences.reduce((sum, each) => sum + each.same, 0);
   if (telling.length === 0) return [`No difference: ${same} rows are as they were.`];
   return [
-    "| table | missing | changed | only live | key taken |",
+    "| table | missing now | changed since | only live | key taken |",
     "|---|---|---|---|---|",
     ...telling.map(
       (each) => `| ${each.table} | ${each.missing} | ${each.changed} | ${each.liveOnly} | ${each.taken} |`,

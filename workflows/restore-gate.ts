@@ -45,10 +45,10 @@ export class RestoreGate {
   }
 
   /** @returns whether what was waited for came before the deadline. */
-  async wait(timeoutMs: number): Promise<boolean> {
+  async wait(timeoutMs: number, what: string): Promise<boolean> {
     this.isOpen = true;
     try {
-      return await condition(() => this.isReady, Math.max(1, timeoutMs));
+      return await condition(() => this.isReady, Math.max(1, timeoutMs), { summary: `waits for ${what}` });
     } finally {
       this.isOpen = false;
       await condition(allHandlersFinished);

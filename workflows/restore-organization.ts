@@ -188,7 +188,7 @@ export class RestoreRun {
     upsertSearchAttributes({ AwaitingDecision: [what] });
     this.show();
     try {
-      return await gate.wait(timeoutMs);
+      return await gate.wait(timeoutMs, what);
     } finally {
       this.waiting = null;
       this.waitedMs += Date.now() - sinceMs;
@@ -269,6 +269,7 @@ export class RestoreRun {
       drift,
       differences,
       askedAgain,
+      isApproved: gate.approved,
       waiting: waiting === null ? null : { ...waiting, undecided: gate.undecided },
     };
   }

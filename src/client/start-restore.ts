@@ -29,7 +29,9 @@ type RestoreId = Pick<RestoreOrder, "restoreId" | "organizationId">;
 /** The restore's row must be there already (src/control/restores.ts). */
 export async function requestRestore(client: Client, order: RestoreOrder): Promise<void> {
   const what = order.dryRun ? "dry run of a restore" : "restore";
-  await startOnce(client, "restoreOrganization", restoreWorkflowId(order), order, `${what} of ${order.organizationId}`);
+  const how = order.strategy === "prompt" ? "people decide conflicts" : order.strategy;
+  const summary = `${what} of ${order.organizationId}: ${how}`;
+  await startOnce(client, "restoreOrganization", restoreWorkflowId(order), order, summary);
 }
 
 export async function requestRollback(client: Client, order: RollbackOrder): Promise<void> {

@@ -113,6 +113,7 @@ export interface RestoreWait {
 export interface RestoreProgress {
   readonly stage: RestoreStage;
   readonly waiting: RestoreWait | null;
+  readonly isApproved: boolean;
   readonly backup: ChosenBackup | null;
   readonly drift: readonly DriftEntry[];
   readonly differences: readonly TableDifference[] | null;
