@@ -3,6 +3,8 @@ import type { Queryable } from "./control-database.ts";
 
 export interface OrganizationStatus {
   readonly organizationId: string;
+  /** Its backups were erased, for good. */
+  readonly erased: boolean;
   readonly policies: number;
   readonly activePolicies: number;
   readonly overduePolicies: number;
@@ -33,6 +35,7 @@ export async function readOrganizationStatus(
 ): Promise<OrganizationStatus[]> {
   return await bound.query<OrganizationStatus>(
     `SELECT asked.id AS "organizationId",
+       EXISTS (SELECT FROM backup.backup_erasures e WHERE e.organization_id = asked.id AND e.status IN ('ordered', 'incomplete', 'erased')) AS erased,
        (SELECT count(*)::integer FROM backup.backup_policies p WHERE p.organization_id = asked.id) AS policies,
        (SELECT count(*)::integer FROM backup.backup_policies p WHERE p.organization_id = asked.id AND NOT p.paused) AS "activePolicies",
        (SELECT count(*)::integer FROM backup.overdue_policies o WHERE o.organization_id = asked.id) AS "overduePolicies",

@@ -124,6 +124,8 @@ test("is honoured by every change and every download afterwards", async () => {
   );
   const lists = await request(facade.url).get("/api/admin/backup").set(owner);
   expect(lists.body).toMatchObject({ backups: [] });
+  const status = await request(facade.url).get(`/api/admin/organizations/${own}`).set(owner);
+  expect(status.body).toMatchObject({ protection: "erased", policies: 0 });
   const session = await request(facade.url).post("/api/session").set(owner).send({});
   expect(session.status).toBeLessThan(300); // an owner may still come to read the certificate
 });

@@ -31,7 +31,7 @@ const reached: ActivityPoint[] = [];
 const id = (index: number): string => rig.organizationIds[index] as string;
 
 beforeAll(async () => {
-  rig = await createBackupRig({ size: { organizations: 6, guestsPerWedding: 6, messagesPerWedding: 4 } });
+  rig = await createBackupRig({ size: { organizations: 7, guestsPerWedding: 6, messagesPerWedding: 4 } });
   const released = new Promise<void>((resolve) => (release = resolve));
   await rig.startWorker({
     activityInterceptors: [
@@ -219,6 +219,35 @@ describe("an erasure", () => {
     expect((await erasureOf(rig, id(0))).certificate).not.toBe(first.certificate);
     expect((await verifyAuditLog(rig.control)).problems).toEqual([]);
   });
+});
+
+test("is known by the store where the control tables forgot it, and by them where an old copy of the store forgot it", async () => {
+  const [organizationId, before] = [id(6), new Map<string, Buffer>()];
+  await rig.backUp(organizationId);
+  for await (const { key } of rig.store.list(organizationPrefix(organizationId)))
+    before.set(key, await rig.store.read(key));
+  await erase(rig, organizationId);
+
+  const [kept] = await rig.database.query<Record<string, unknown>>(
+    "SELECT to_jsonb(e) AS row FROM backup.backup_erasures e WHERE organization_id = $1",
+    [organizationId],
+  );
+  await rig.database.query("DELETE FROM backup.backup_erasures WHERE organization_id = $1", [organizationId]);
+  await expect(rig.backUp(organizationId)).rejects.toMatchObject({ code: "OrganizationErased" });
+  expect(await storedUnder(rig, organizationId)).toEqual([]);
+
+  await rig.database.query(
+    "INSERT INTO backup.backup_erasures SELECT (jsonb_populate_record(NULL::backup.backup_erasures, $1)).*",
+    [JSON.stringify(kept?.["row"])],
+  );
+  for await (const { key } of rig.store.list("erased/")) await rig.store.delete([key]);
+  for (const [key, bytes] of before) await rig.store.create(key, bytes);
+  // The bucket alone can't know it any more; what begins a backup or a restore does.
+  expect(await outcomeOf(() => rig.repository.openVault(organizationId))).toBe("done");
+  await expect(rig.backUp(organizationId)).rejects.toMatchObject({ code: "OrganizationErased" });
+  await expect(restore(organizationId)).rejects.toMatchObject({ code: "OrganizationErased" });
+  expect(await erase(rig, organizationId)).toMatchObject({ status: "erased", removed: { keys: 1, manifests: 1 } });
+  expect(await storedUnder(rig, organizationId)).toEqual([]);
 });
 
 test("of one that was never backed up leaves the same marks", async () => {

@@ -10,7 +10,7 @@ import { BackupError } from "../../domain/errors.ts";
 import { defineEndpoint, type Call } from "../endpoint.ts";
 import { decodeCursor, encodeCursor, limit, cursor, organizationId } from "../input.ts";
 
-const protections = ["protected", "overdue", "failing", "never backed up", "without policy"] as const;
+const protections = ["protected", "overdue", "failing", "never backed up", "without policy", "erased"] as const;
 
 const statusSchema = z
   .object({
@@ -34,6 +34,7 @@ const statusSchema = z
 const describe = (status: OrganizationStatus) => ({ ...status, protection: protectionOf(status) });
 
 function protectionOf(status: OrganizationStatus): (typeof protections)[number] {
+  if (status.erased) return "erased";
   if (status.lastGoodAt === null) return status.failuresSinceGood > 0 ? "failing" : "never backed up";
   if (status.overduePolicies > 0) return "overdue";
   if (status.failuresSinceGood > 0) return "failing";
