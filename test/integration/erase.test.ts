@@ -228,7 +228,7 @@ test("is known by the store where the control tables forgot it, and by them wher
     before.set(key, await rig.store.read(key));
   await erase(rig, organizationId);
 
-  const [kept] = await rig.database.query<Record<string, unknown>>(
+  const [kept] = await rig.database.query(
     "SELECT to_jsonb(e) AS row FROM backup.backup_erasures e WHERE organization_id = $1",
     [organizationId],
   );
