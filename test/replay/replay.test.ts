@@ -39,6 +39,8 @@ test("every way that a run can end is kept", () => {
       "backup-failed.json",
       "backup-finished.json",
       "backup-restarted.json",
+      "erase-finished.json",
+      "erase-refused.json",
       "policy-run.json",
       "policy-skipped.json",
       "restore-applied.json",
