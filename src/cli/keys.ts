@@ -20,11 +20,20 @@ export async function runRotateKey(session: Session): Promise<number> {
   const newKey = session.config.newEncryptionKey;
   if (newKey === null)
     throw usage("Set BACKUP_NEW_ENCRYPTION_KEY to the new key; BACKUP_ENCRYPTION_KEY stays the present one.");
-  const { organizations } = await (await session.repository()).rotateRootKey(newKey);
-  session.output.result(
-    { organizations },
-    () =>
+  const repository = await session.repository(); // the present key is the right one, before anything is sealed anew
+  // A bucket's keys can be rotated without its control tables; then the channels must be told their targets again.
+  const { controlUrl, sourceUrl } = session.config;
+  const hasControlTables = controlUrl !== null || sourceUrl !== null;
+  // Before the keys: once they are rotated, this command can't be repeated with the old key.
+  const channels = hasControlTables ? await session.resealChannelTargets(newKey) : null;
+  const { organizations } = await repository.rotateRootKey(newKey);
+  session.output.result({ organizations, channels }, () =>
+    [
       `${organizations} organization keys are wrapped by the new key; no backup was rewritten. Set BACKUP_ENCRYPTION_KEY to the new key now.`,
+      channels === null
+        ? "Notification channels were not looked for (no BACKUP_DATABASE_URL): add them again where there are some."
+        : `${channels} notification channels are sealed by the new key.`,
+    ].join("\n"),
   );
   return 0;
 }

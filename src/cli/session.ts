@@ -19,6 +19,7 @@ import { openControlDatabase, type ControlDatabase } from "../control/control-da
 import { createErasureLedger } from "../control/erasure-ledger.ts";
 import { createJobLedger } from "../control/job-ledger.ts";
 import { migrateControlTables } from "../control/migrate.ts";
+import { resealTargets } from "../control/notifications.ts";
 import { createNotificationLedger } from "../control/notification-ledger.ts";
 import { createRestoreLedger } from "../control/restore-ledger.ts";
 import { createRetentionLedger } from "../control/retention-ledger.ts";
@@ -178,6 +179,26 @@ export class Session {
   /** For the channel's row, as sealTarget. */
   async sealChannelTarget(channelId: string, target: ChannelTarget): Promise<string> {
     return await sealText(await this.encryptionKey(), channelTargetPurpose(channelId), JSON.stringify(target));
+  }
+
+  /** For `keys rotate`: the new key must open what the present one has sealed. @returns how many targets it sealed */
+  async resealChannelTargets(newKey: string): Promise<number> {
+    const presentKey = await this.encryptionKey();
+    const tryOpen = async (key: string, purpose: string, sealed: string): Promise<string | null> => {
+      try {
+        return await openText(key, purpose, sealed);
+      } catch (error) {
+        if (error instanceof BackupError && error.code === "EncryptionKeyWrong") return null;
+        throw error;
+      }
+    };
+    return await resealTargets(await this.control(), async (channelId, sealed) => {
+      const purpose = channelTargetPurpose(channelId);
+      // A rotation that is asked for again finds some that the new key opens already. What neither opens was lost before.
+      if ((await tryOpen(newKey, purpose, sealed)) !== null) return null;
+      const text = await tryOpen(presentKey, purpose, sealed);
+      return text === null ? null : await sealText(newKey, purpose, text);
+    });
   }
 
   private async openChannelTarget(channelId: string, sealed: string): Promise<ChannelTarget> {

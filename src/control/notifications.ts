@@ -94,6 +94,27 @@ export async function testAnyChannel(owner: Queryable, id: string): Promise<stri
   return row.id;
 }
 
+/** Seals every target anew. `reseal` gives null for one that is sealed as it should be. Safe to repeat. @returns how many */
+export async function resealTargets(
+  owner: Queryable,
+  reseal: (channelId: string, sealed: string) => Promise<string | null>,
+): Promise<number> {
+  const targets = await owner.query<{ id: string; sealed: string }>(
+    "SELECT channel_id AS id, target_sealed AS sealed FROM backup.notification_targets",
+  );
+  let count = 0;
+  for (const { id, sealed } of targets) {
+    const again = await reseal(id, sealed);
+    if (again === null) continue;
+    await owner.query(
+      "UPDATE backup.notification_targets SET target_sealed = $3 WHERE channel_id = $1 AND target_sealed = $2",
+      [id, sealed, again],
+    );
+    count += 1;
+  }
+  return count;
+}
+
 export interface Delivery {
   readonly id: string;
   readonly organizationId: string;

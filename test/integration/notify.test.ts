@@ -1,5 +1,7 @@
 // Notifications from the end of a job to somebody else's server: real Temporal, real control tables, a real receiver.
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
+import { cp } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import { Client } from "pg";
 import request from "supertest";
@@ -7,7 +9,7 @@ import { createNotificationSender } from "../../src/adapters/notification/notifi
 import { ensureOverdueWatch, overdueScheduleId } from "../../src/client/start-notification.ts";
 import { createNotificationLedger } from "../../src/control/notification-ledger.ts";
 import { createChannel, listDeliveries, type Delivery } from "../../src/control/notifications.ts";
-import { channelTargetPurpose, sealText } from "../../src/crypto/sealed-text.ts";
+import { channelTargetPurpose, openText, sealText } from "../../src/crypto/sealed-text.ts";
 import { createWebhookSecret } from "../../src/crypto/webhook-signature.ts";
 import {
   notificationEventNames,
@@ -16,6 +18,7 @@ import {
   type NotificationEvent,
 } from "../../src/domain/notification.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
+import { createCommandLine } from "../support/command-line.ts";
 import { startChildWorker } from "../support/child-worker.ts";
 import { eventually } from "../support/eventually.ts";
 import { createFacadeRig, type FacadeRig } from "../support/facade-rig.ts";
@@ -309,6 +312,87 @@ test("a worker that is killed right after the job ended loses nothing: another o
     }
   } finally {
     await rigOfItsOwn.close();
+  }
+});
+
+test("the command line adds, tests, lists and removes a channel", async () => {
+  const commands = createCommandLine({
+    BACKUP_SOURCE_DATABASE_URL: rig.database.url,
+    BACKUP_DATA_DIR: join(rig.folder, "data"),
+    BACKUP_ENCRYPTION_KEY: rig.key,
+    BACKUP_STORAGE_BUCKET: rig.storeDir,
+    TEMPORAL_ADDRESS: rig.temporal.address,
+    TEMPORAL_NAMESPACE: rig.temporal.namespace,
+    BACKUP_NOTIFY_HOSTS: receiver.host,
+  });
+  const add = ["notify", "add", "-o", own, "--name", "ops"];
+  const { json: channel } = (await commands.json([...add, "--webhook", receiver.url])) as {
+    json: { id: string; secret: string };
+  };
+  expect(await commands.json([...add, "--email", "ops@example.org"])).toMatchObject({
+    code: 1,
+    json: { error: { code: "NotificationChannelExists" } },
+  });
+  expect(await commands.json([...add, "--email", "ops"])).toMatchObject({
+    code: 2,
+    json: { error: { code: "NotificationChannelInvalid" } },
+  });
+  expect(await commands.json(["notify", "test", channel.id])).toMatchObject({
+    code: 0,
+    json: { event: "test", status: "delivered" },
+  });
+  const [received] = receiver.received;
+  expect(received !== undefined && isGenuine(received, channel.secret)).toBe(true);
+  receiver.answer = (response) => void response.writeHead(500).end();
+  expect(await commands.json(["notify", "test", channel.id])).toMatchObject({
+    code: 1,
+    json: { attempts: 1, error: { code: "NotificationUndelivered" } },
+  });
+  const listed = await commands.run(["notify", "list", "-o", own]);
+  expect(listed.stdout).toContain(`http://${receiver.host}/…`);
+  expect(listed.stdout).not.toContain("a-secret-in-the-url");
+  expect((await commands.run(["notify", "deliveries", "-o", own])).stdout).toContain("The receiver answered 500.");
+  expect(await commands.json(["notify", "remove", channel.id])).toMatchObject({ code: 0 });
+  expect(await commands.json(["notify", "remove", channel.id])).toMatchObject({
+    code: 1,
+    json: { error: { code: "NotificationChannelNotFound" } },
+  });
+});
+
+test("a rotated key opens every target; one that is sealed anew already is left", async () => {
+  const [first, second] = [await addChannel(["backup.failed"]), await addChannel(["backup.failed"])];
+  const newKey = randomBytes(32).toString("base64");
+  const done = await sealText(newKey, channelTargetPurpose(second), "done already");
+  await rig.control.query("UPDATE backup.notification_targets SET target_sealed = $2 WHERE channel_id = $1", [
+    second,
+    done,
+  ]);
+  const commands = createCommandLine({
+    BACKUP_SOURCE_DATABASE_URL: rig.database.url,
+    BACKUP_DATA_DIR: join(rig.folder, "data"),
+    BACKUP_ENCRYPTION_KEY: rig.key,
+    BACKUP_NEW_ENCRYPTION_KEY: newKey,
+    BACKUP_STORAGE_BUCKET: await copyOfStore(),
+    TEMPORAL_ADDRESS: rig.temporal.address,
+    TEMPORAL_NAMESPACE: rig.temporal.namespace,
+  });
+  expect(await commands.json(["keys", "rotate"])).toMatchObject({ code: 0, json: { channels: 1 } });
+  const sealed = new Map(
+    (
+      await rig.control.query<{ id: string; sealed: string }>(
+        "SELECT channel_id AS id, target_sealed AS sealed FROM backup.notification_targets",
+      )
+    ).map((row) => [row.id, row.sealed]),
+  );
+  const opened = await openText(newKey, channelTargetPurpose(first), sealed.get(first) ?? "");
+  expect(JSON.parse(opened)).toEqual({ kind: "webhook", url: receiver.url, secret });
+  expect(sealed.get(second)).toBe(done);
+
+  // The rig's own key must stay what it is.
+  async function copyOfStore(): Promise<string> {
+    const copy = join(rig.folder, "store-to-rotate");
+    await cp(rig.storeDir, copy, { recursive: true });
+    return copy;
   }
 });
 
