@@ -42,6 +42,12 @@ export class BackupSession {
   readonly batches = new Map<number, Batch>();
   /** Content → where it lies; grows as packs are stored. */
   readonly stored = new Map<string, StoredSegment>();
+  /** By table: what was counted before anybody asked. */
+  readonly counted = new Map<string, Promise<{ readonly rows: number; readonly touchedRows: number }>>();
+  /** Rejects where those answers must not be believed. */
+  countingAhead: Promise<void> = Promise.resolve();
+  /** Numbers of batches that a compress is at work on, or waits for. */
+  readonly compressing = new Set<number>();
   /** Content that lies in a batch of this session and will be stored with it. */
   readonly expected = new Set<string>();
   /** Counts the CPU of the collect that is at work. */
@@ -56,6 +62,7 @@ export class BackupSession {
   /** Those of `bases` that describe this database with this schema; only they can say that something is unchanged. */
   readonly comparable: readonly Manifest[];
   private readonly ending = new AbortController();
+  private readonly waiters = new Set<() => void>();
   private readonly finish: () => void;
   /** Settles when the backup is sealed and the snapshot is needed no longer. */
   readonly finished: Promise<void>;
@@ -81,6 +88,33 @@ export class BackupSession {
     const batch = this.batches.get(number);
     if (batch === undefined) throw new BackupError("BenchLost", `Batch ${number} is not on this bench.`);
     return batch;
+  }
+
+  /** Waits until `look` finds something. Whoever changes a batch calls `wake`. @throws when the session or `signal` ends. */
+  async until<T>(look: () => T | undefined, signal: AbortSignal): Promise<T> {
+    for (;;) {
+      this.ended.throwIfAborted();
+      signal.throwIfAborted();
+      const found = look();
+      if (found !== undefined) return found;
+      await new Promise<void>((resolve) => {
+        const go = (): void => {
+          this.waiters.delete(go);
+          for (const each of [signal, this.ended]) each.removeEventListener("abort", go);
+          resolve();
+        };
+        this.waiters.add(go);
+        for (const each of [signal, this.ended]) each.addEventListener("abort", go, { once: true });
+      });
+    }
+  }
+
+  wake(): void {
+    for (const go of [...this.waiters]) go();
+  }
+
+  isCollected(number: number): boolean {
+    return (this.batches.get(number)?.collected ?? null) !== null;
   }
 
   holds(segmentId: string): boolean {

@@ -8,12 +8,15 @@ import { Reservation } from "./reservation.ts";
 
 export class Bench {
   readonly queue: string;
+  /** What a batch may hold, compressed and not yet: about the size of its pack. Rows become a fifth. */
+  readonly batchBytes: number;
   private readonly sessions = new Map<string, BackupSession>();
   private readonly memoryBytes: number;
   private reservedBytes = 0;
   private readonly waiting: { bytes: number; start: (reservation: Reservation) => void }[] = [];
 
-  constructor(options: { queue: string; memoryBytes: number }) {
+  constructor(options: { queue: string; memoryBytes: number; batchBytes?: number }) {
+    this.batchBytes = options.batchBytes ?? 16 * 1024 * 1024;
     this.queue = options.queue;
     this.memoryBytes = options.memoryBytes;
   }

@@ -1,6 +1,7 @@
 // The rows of one table of one organization, as segments. A table that did not change since the newest manifest is not
 // read; of one that changed in few rows, only those are; any other is read whole.
 import { RowSegmenter } from "../src/repository/row-segmenter.ts";
+import { takeSegmentBuffer } from "../src/repository/segment-buffers.ts";
 import type { BackupSession } from "./backup-session.ts";
 import type { RawBatchSegment } from "./batch.ts";
 import { isUnchanged, measureChange } from "./measure-change.ts";
@@ -13,12 +14,13 @@ export async function* collectTable(
   before: readonly TableProgress[],
 ): AsyncGenerator<Collected> {
   const { table } = progress;
-  Object.assign(progress, { reused: null, reusedFrom: null, layer: null }); // an earlier try may have gone another way
+  Object.assign(progress, { reused: null, reusedFrom: null, keysKeptSince: null, layer: null }); // an earlier try may have gone another way
   const change = await measureChange(session, table, before);
   if (change !== null && isUnchanged(change)) {
     const { entry, manifest } = change;
     const { rows, rawBytes, checksum } = entry;
-    Object.assign(progress, { reused: entry, reusedFrom: manifest.sequence, rows, rawBytes, checksum, done: true });
+    const since = { reusedFrom: manifest.sequence, keysKeptSince: manifest.sequence };
+    Object.assign(progress, { reused: entry, ...since, rows, rawBytes, checksum, done: true });
     yield null;
     return;
   }
@@ -31,11 +33,16 @@ export async function* collectTable(
     }
     const { base, rowSegments, layerRows, layerBytes, rows, rawBytes, checksum } = layer;
     progress.layer = { base, rowSegments, rows: layerRows, rawBytes: layerBytes };
+    if (layer.keysKept) progress.keysKeptSince = change?.manifest.sequence ?? null;
     Object.assign(progress, { rows, rawBytes, checksum, done: true });
     return;
   }
   const { vault, organizationId } = session.parts;
-  const segmenter = new RowSegmenter({ seed: vault.cutSeed, keyColumnCount: table.keyColumnCount });
+  const segmenter = new RowSegmenter({
+    seed: vault.cutSeed,
+    keyColumnCount: table.keyColumnCount,
+    allocate: takeSegmentBuffer,
+  });
   const take = ({ raw, rows }: { raw: Buffer; rows: number }): RawBatchSegment => {
     const id = vault.segmentId(raw);
     progress.segments.push({ id, rawBytes: raw.length, rows });

@@ -1,25 +1,31 @@
-// Stage 4 (and 8 for files), collect: reads the next 32 MiB or so and puts them on the bench as one batch.
+// Stage 4 (and 8 for files), collect: reads on and puts segments on the bench, until the batch holds enough for a pack.
 import { Context } from "@temporalio/activity";
 import { BackupError } from "../src/domain/errors.ts";
+import { giveBackSegmentBuffer } from "../src/repository/segment-buffers.ts";
 import type { Bench } from "./bench.ts";
 import type { BackupSession } from "./backup-session.ts";
-import type { Batch, RawBatchSegment } from "./batch.ts";
+import { Batch } from "./batch.ts";
 import type { BatchKey, CollectedBatch } from "./contract.ts";
 import { beatWhile } from "./heartbeat.ts";
 import type { OrganizationProgress } from "./organization-progress.ts";
 import { noFigures, Stopwatch } from "./stopwatch.ts";
 
-/** zstd and upload work best on 8 MiB packs, which 32 MiB of rows become; a task each for less costs more than it gives. */
-export const batchBytes = 32 * 1024 * 1024;
+/** What well-compressed rows may add up to: a lost batch is read again. */
+const maxRawBytes = 128 * 1024 * 1024;
+/** Collected ahead of compress, where one is at work. */
+const windowBytes = 4 * 1024 * 1024;
 /** Estimates know nothing of files; a small organization with its photos should still be one batch. */
 const leastBatchBytes = 8 * 1024 * 1024;
 
 export async function collectBatch(bench: Bench, key: BatchKey): Promise<CollectedBatch> {
   const session = bench.session(key);
-  const figures: Figures = { rows: 0, rawBytes: 0, reusedBytes: 0, fileBytes: 0, freshBytes: 0 };
+  const figures: Figures = { ...noContent, ids: new Set() };
   return await beatWhile(
     () => ({ batch: key.batch, rows: figures.rows, bytes: figures.rawBytes }),
     async () => {
+      // Two are asked for at a time, and the server may hand the later one out first.
+      const comesNext = () => key.batch === 1 || session.isCollected(key.batch - 1) || undefined;
+      await session.until(comesNext, Context.current().cancellationSignal);
       const inTurn = () => collectInTurn(bench, session, key.batch, figures);
       // When the one before failed, it is retried by its own activity.
       const turn = session.collecting.then(inTurn, inTurn);
@@ -29,12 +35,17 @@ export async function collectBatch(bench: Bench, key: BatchKey): Promise<Collect
   );
 }
 
-interface Figures {
-  rows: number;
-  rawBytes: number;
-  reusedBytes: number;
-  fileBytes: number;
-  freshBytes: number;
+const noContent = { rows: 0, rawBytes: 0, reusedBytes: 0, fileBytes: 0, freshBytes: 0, newSegments: 0 };
+
+/** Of one batch so far; `ids` are its own segments. */
+type Figures = typeof noContent & { readonly ids: Set<string> };
+
+interface FillOrder {
+  readonly collector: OrganizationProgress;
+  readonly number: number;
+  readonly limit: number;
+  readonly over: AbortSignal;
+  readonly figures: Figures;
 }
 
 async function collectInTurn(
@@ -43,25 +54,24 @@ async function collectInTurn(
   number: number,
   figures: Figures,
 ): Promise<CollectedBatch> {
-  const collected = session.batches.get(number)?.collected;
-  if (collected !== undefined) return collected; // the answer of an earlier attempt got lost
-  if (number > 1 && !session.batches.has(number - 1)) {
-    // Its predecessor failed and comes again; two batches must not change places.
-    throw new BackupError("SourceUnreachable", `Batch ${number} waits for the one before it.`);
-  }
+  const collected = session.batches.get(number)?.collected ?? null;
+  if (collected !== null) return collected; // the answer of an earlier attempt got lost
   const { collector } = session;
   if (collector === null) throw new BackupError("Internal", "The session has no collector.");
   const over = AbortSignal.any([Context.current().cancellationSignal, session.ended]);
-  const limit = Math.min(batchBytes, Math.max(leastBatchBytes, session.parts.estimatedBytes * 2));
+  const limit = Math.min(bench.batchBytes, Math.max(leastBatchBytes, session.parts.estimatedBytes * 2));
   const reservation = await bench.reserve(limit, over);
   const reading = new Stopwatch("shared");
   session.watch = reading;
-  const segments: RawBatchSegment[] = [];
+  const batch = new Batch(reservation);
+  session.batches.set(number, batch);
   let last: boolean;
   try {
-    last = await fill(session, collector, limit, over, figures, segments);
+    last = await fill(session, batch, { collector, number, limit, over, figures });
     collector.commit();
   } catch (error) {
+    // What a compress made of it goes with it: the batch begins anew.
+    session.batches.delete(number);
     reservation.release();
     if (!session.ended.aborted) await collector.rewind();
     throw error;
@@ -76,7 +86,7 @@ async function collectInTurn(
     rows: figures.rows + unchanged.rows,
     rawBytes: figures.rawBytes + unchanged.bytes,
     reusedBytes: figures.reusedBytes + unchanged.bytes,
-    newSegments: segments.length,
+    newSegments: figures.newSegments,
     tablesDone: collector.tablesDone,
     filesDone: collector.filesDone,
     filesTotal: collector.filesTotal,
@@ -84,25 +94,20 @@ async function collectInTurn(
     collect: reading.figures(),
     media: collector.filesTotal > 0 ? { ...noFigures, bytesIn: figures.fileBytes, calls: 1 } : noFigures,
   };
-  const batch: Batch = { content: { state: "raw", segments }, collected: result, reservation };
-  if (segments.length === 0) reservation.release();
-  else reservation.shrinkTo(figures.freshBytes);
-  for (const { id } of segments) session.expected.add(id);
-  session.batches.set(number, batch);
+  batch.close(result);
+  for (const id of figures.ids) session.expected.add(id);
+  session.wake();
   return result;
 }
 
 /** @returns true when nothing is left to collect. */
-async function fill(
-  session: BackupSession,
-  collector: OrganizationProgress,
-  limit: number,
-  over: AbortSignal,
-  figures: Figures,
-  segments: RawBatchSegment[],
-): Promise<boolean> {
-  const fresh = new Set<string>();
-  while (figures.freshBytes < limit) {
+async function fill(session: BackupSession, batch: Batch, order: FillOrder): Promise<boolean> {
+  const { collector, number, limit, over, figures } = order;
+  figures.ids.clear();
+  Object.assign(figures, noContent);
+  const hasRoom = (): true | undefined =>
+    batch.pendingBytes <= windowBytes || !session.compressing.has(number) || undefined;
+  while (batch.heldBytes < limit && figures.freshBytes < maxRawBytes) {
     over.throwIfAborted();
     const next = await collector.next();
     over.throwIfAborted(); // a batch that lands on a closed session would keep its memory for ever
@@ -111,13 +116,17 @@ async function fill(
     figures.rows += next.rows;
     figures.rawBytes += next.raw.length;
     if (next.kind === "file") figures.fileBytes += next.raw.length;
-    if (fresh.has(next.id) || session.holds(next.id)) {
+    if (figures.ids.has(next.id) || session.holds(next.id)) {
       figures.reusedBytes += next.raw.length;
+      giveBackSegmentBuffer(next.raw);
       continue;
     }
-    fresh.add(next.id);
-    segments.push(next);
+    figures.ids.add(next.id);
+    figures.newSegments += 1;
     figures.freshBytes += next.raw.length;
+    batch.add(next);
+    session.wake();
+    if (hasRoom() === undefined) await session.until(hasRoom, over);
   }
   return false;
 }

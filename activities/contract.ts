@@ -26,6 +26,8 @@ export interface SnapshotReady {
   readonly tables: number;
   /** From the planner's statistics; for percent and for how far to read ahead. */
   readonly estimatedBytes: number;
+  /** There is a backup of this database to build on: most likely little has changed. */
+  readonly incremental: boolean;
   readonly plan: StageFigures;
   readonly snapshot: StageFigures;
 }
@@ -56,7 +58,9 @@ export interface StoredPack {
   readonly packBytes: number;
 }
 
-export interface EncryptedBatch extends StoredPack {
+export interface EncryptedBatch {
+  /** Null where everything that was collected is stored already. */
+  readonly pack: StoredPack | null;
   readonly figures: StageFigures;
 }
 
@@ -117,7 +121,10 @@ export interface SnapshotActivities {
   holdSnapshot(input: { key: SessionKey; request: BackupRequest; uploadedPacks: readonly StoredPack[] }): Promise<void>;
 }
 
-/** On the holder's own queue: the data between these stages stays in that worker's memory. */
+/**
+ * On the holder's own queue: the data between these stages stays in that worker's memory. The stages of a batch may be
+ * asked for together; each waits on the bench for the one before it.
+ */
 export interface BenchActivities {
   collectBatch(key: BatchKey): Promise<CollectedBatch>;
   compressBatch(key: BatchKey): Promise<StageFigures>;

@@ -41,6 +41,7 @@ export function createSnapshotActivities(dependencies: ActivityDependencies): Sn
               takenAt: held.reference.takenAt,
               tables: session.parts.tables.length,
               estimatedBytes: session.parts.estimatedBytes,
+              incremental: session.comparable.length > 0,
               plan,
               snapshot: opening.figures(),
             });

@@ -8,6 +8,7 @@ import { chooseTables } from "./choose-tables.ts";
 import type { SessionKey, StoredPack } from "./contract.ts";
 import type { ActivityDependencies } from "./dependencies.ts";
 import { estimateBytes } from "./estimate-bytes.ts";
+import { countAhead } from "./measure-change.ts";
 import { OrganizationCollector } from "./organization-collector.ts";
 import { readBases } from "./read-bases.ts";
 
@@ -52,6 +53,8 @@ export async function openSession(
       session.learnPack(packName, packBytes, await vault.readPackIndex(packName));
     session.collector = new OrganizationCollector(session);
     bench.place(key, session);
+    session.countingAhead = countAhead(session);
+    session.countingAhead.catch(() => {}); // the seal asks
     return session;
   } catch (error) {
     await reader.close();

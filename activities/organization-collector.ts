@@ -109,6 +109,7 @@ const newProgress = (table: ClosureTable): TableProgress => ({
   checksum: "",
   reused: null,
   reusedFrom: null,
+  keysKeptSince: null,
   layer: null,
   done: false,
 });

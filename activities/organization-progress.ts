@@ -16,6 +16,8 @@ export interface TableProgress {
   /** The entry of an earlier manifest that still describes the table, and that manifest's sequence. */
   reused: TableEntry | null;
   reusedFrom: number | null;
+  /** The sequence of the manifest since which the organization's rows have had the same keys; null where some came or went. */
+  keysKeptSince: number | null;
   /** Set where only what changed was read: the entry that it lies on, and how many of `segments` hold rows (the rest keys).
    * `rows` and `rawBytes` count what was read, keys of removed rows included. */
   layer: {

@@ -5,6 +5,7 @@
 // The stored rows are read from the store, not from the database, and are proven on the way. What must hold at the end:
 // stored rows, less the replaced, less the removed, plus the changed, are exactly as many as the database has. Where they
 // are not (a row came in through its parent, untouched itself), the table is read whole.
+import { KeyScan } from "../src/repository/key-scan.ts";
 import { forEachRow } from "../src/repository/row-lines.ts";
 import { readTableRows } from "../src/repository/read-table.ts";
 import { RowSegmenter } from "../src/repository/row-segmenter.ts";
@@ -15,7 +16,6 @@ import { tableSegments, type TableEntry } from "../src/repository/manifest.ts";
 import { isDamage } from "../src/repository/damage.ts";
 import type { BackupSession } from "./backup-session.ts";
 import type { RawBatchSegment } from "./batch.ts";
-import { KeySet } from "./key-set.ts";
 import type { TableChange } from "./measure-change.ts";
 
 /** Below this a whole read is as fast. */
@@ -26,7 +26,7 @@ const maxLayeredShare = 0.2;
 const maxLayers = 8;
 /** The changed rows wait in memory until the sums are known to add up. */
 const maxLayerBytes = 16 * 1024 * 1024;
-/** 16 bytes each, for the time of one table. */
+/** 16 bytes each, for the time of one table (src/repository/key-scan.ts). */
 const maxLiveKeys = 4_000_000;
 const removedSegmentBytes = 1024 * 1024;
 
@@ -38,6 +38,8 @@ export interface ReadLayer {
   /** What was read for the layer: rows, and keys of removed ones. */
   readonly layerRows: number;
   readonly layerBytes: number;
+  /** No key came and none went: each changed row replaces one. */
+  readonly keysKept: boolean;
   /** Of the table as a whole, from here on. */
   readonly rows: number;
   readonly rawBytes: number;
@@ -64,36 +66,31 @@ async function tryLayer(session: BackupSession, table: ClosureTable, change: Tab
   const changed = await readChangedRows(session, table, change);
   if (changed === null) return null;
   const { entry: base } = change;
-  let replaced = 0;
-  const gone = new RowSegmenter({ seed: session.parts.vault.cutSeed, keyColumnCount: table.keyColumnCount });
-  await forEachStoredRow(session, change, (key, line) => {
-    if (!changed.keys.has(key)) return;
-    replaced += 1;
-    gone.push(line);
+  // Whether rows are gone is known beforehand only where their parents may have taken them along.
+  const first = await searchStoredRows(session, table, change, {
+    replacedBy: changed.keys,
+    live: change.parentsUnchanged ? null : await readLiveKeys(session, table, change),
   });
-  const removedCount = base.rows - replaced + changed.keys.size - change.rows;
-  const removed: string[] = [];
-  if (removedCount > 0 || !change.parentsUnchanged) {
+  const removedCount = base.rows - first.replaced.rows + changed.keys.size - change.rows;
+  let { removed } = first;
+  if (removedCount > 0 && change.parentsUnchanged) {
     const live = await readLiveKeys(session, table, change);
-    await forEachStoredRow(session, change, (key, line) => {
-      if (changed.keys.has(key) || live.has(key)) return;
-      removed.push(key);
-      gone.push(line);
-    });
+    ({ removed } = await searchStoredRows(session, table, change, { replacedBy: null, live }));
   }
-  gone.end();
-  if (removed.length !== removedCount || layeredRows(base) + changed.rows + removed.length > maxLayeredRows)
-    return null;
-  const removedSegments = cutKeys(session, removed);
+  if (removed.keys.length !== removedCount) return null;
+  if (layeredRows(base) + changed.rows + removedCount > maxLayeredRows) return null;
+  const { replaced } = first;
+  const removedSegments = cutKeys(session, removed.keys);
   return {
     base,
     segments: [...changed.segments, ...removedSegments],
     rowSegments: changed.segments.length,
-    layerRows: changed.rows + removed.length,
+    layerRows: changed.rows + removedCount,
     layerBytes: [...changed.segments, ...removedSegments].reduce((sum, segment) => sum + segment.raw.length, 0),
+    keysKept: removedCount === 0 && replaced.rows === changed.keys.size,
     rows: change.rows,
-    rawBytes: base.rawBytes - gone.rawBytes + changed.rawBytes,
-    checksum: addChecksums(base.checksum, changed.checksum, gone.checksum),
+    rawBytes: base.rawBytes - replaced.rawBytes - removed.rawBytes + changed.rawBytes,
+    checksum: addChecksums(base.checksum, changed.checksum, [replaced.checksum, removed.checksum]),
   };
 }
 
@@ -129,25 +126,47 @@ async function readChangedRows(session: BackupSession, table: ClosureTable, { si
   return rawBytes > 2 * maxLayerBytes || keys.size !== rows ? null : { segments, keys, rows, rawBytes, checksum };
 }
 
-async function forEachStoredRow(
-  session: BackupSession,
-  { manifest, entry }: TableChange,
-  onRow: (key: string, line: Buffer) => void,
-): Promise<void> {
-  for await (const text of readTableRows(session.parts.vault, manifest, entry)) {
-    forEachRow(text, entry.keyColumnCount, (key, start, end) => onRow(key, text.subarray(start, end)));
-  }
+interface StoredRows {
+  readonly rows: number;
+  readonly rawBytes: number;
+  readonly checksum: string;
 }
 
-async function readLiveKeys(session: BackupSession, table: ClosureTable, { rows }: TableChange): Promise<KeySet> {
-  const live = new KeySet(rows);
-  let rest: Buffer = Buffer.alloc(0);
-  for await (const chunk of session.reader.copyRows(table.keysSql ?? "", session.parts.organizationId)) {
-    const text = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    const whole = text.lastIndexOf(0x0a) + 1;
-    forEachRow(text.subarray(0, whole), table.keyColumnCount, (key) => live.add(key));
-    rest = text.subarray(whole);
+/** Reads the entry's rows from the store, once, and proves them. `live`, if given, holds every key that the database has. */
+async function searchStoredRows(
+  session: BackupSession,
+  table: ClosureTable,
+  { manifest, entry }: TableChange,
+  { replacedBy, live }: { replacedBy: ReadonlySet<string> | null; live: KeyScan | null },
+): Promise<{ replaced: StoredRows; removed: StoredRows & { keys: readonly string[] } }> {
+  const { keyColumnCount } = table;
+  const { vault } = session.parts;
+  const collect = () => new RowSegmenter({ seed: vault.cutSeed, keyColumnCount });
+  const [replaced, removed] = [collect(), collect()];
+  const keys: string[] = [];
+  const changed = replacedBy === null || replacedBy.size === 0 ? null : new KeyScan(replacedBy.size, keyColumnCount);
+  changed?.add(Buffer.from(`${[...(replacedBy ?? [])].join("\n")}\n`, "latin1"));
+  try {
+    for await (const text of readTableRows(vault, manifest, entry)) {
+      for (const [start, keyEnd, end] of changed?.find(text, "in") ?? [])
+        if (replacedBy?.has(text.toString("latin1", start, keyEnd))) replaced.push(text.subarray(start, end));
+      for (const [start, keyEnd, end] of live?.find(text, "notIn") ?? []) {
+        keys.push(text.toString("latin1", start, keyEnd));
+        removed.push(text.subarray(start, end));
+      }
+    }
+  } finally {
+    changed?.release();
+    live?.release();
   }
+  for (const rows of [replaced, removed]) rows.end();
+  const sum = ({ rows, rawBytes, checksum }: RowSegmenter): StoredRows => ({ rows, rawBytes, checksum });
+  return { replaced: sum(replaced), removed: { ...sum(removed), keys } };
+}
+
+async function readLiveKeys(session: BackupSession, table: ClosureTable, { rows }: TableChange): Promise<KeyScan> {
+  const live = new KeyScan(rows, table.keyColumnCount);
+  for await (const chunk of session.reader.copyRows(table.keysSql ?? "", session.parts.organizationId)) live.add(chunk);
   return live;
 }
 
@@ -172,7 +191,7 @@ function cutKeys(session: BackupSession, keys: readonly string[]): RawBatchSegme
 }
 
 /** Sums of row hashes, modulo 2^64, as 16 hex digits. */
-function addChecksums(base: string, added: string, gone: string): string {
-  const sum = BigInt(`0x${base}`) + BigInt(`0x${added}`) - BigInt(`0x${gone}`);
+function addChecksums(base: string, added: string, gone: readonly string[]): string {
+  const sum = gone.reduce((rest, each) => rest - BigInt(`0x${each}`), BigInt(`0x${base}`) + BigInt(`0x${added}`));
   return BigInt.asUintN(64, sum).toString(16).padStart(16, "0");
 }

@@ -3,7 +3,10 @@
 // evenly among the stages that were under way meanwhile.
 import type { StageFigures } from "../src/domain/progress.ts";
 
-/** `shared`: for stages that mostly wait and work in pieces; `own`: for those whose every piece is measured. */
+/**
+ * `shared`: for stages that mostly wait and work in pieces; `own`: for those whose every piece is measured, and whose time
+ * is that of the pieces, without the waits between them.
+ */
 type CpuKind = "own" | "shared";
 
 const underWay = new Set<Stopwatch>();
@@ -21,11 +24,14 @@ function settle(): void {
 
 export class Stopwatch {
   private readonly startedMs = performance.now();
+  private readonly kind: CpuKind;
+  private measuredMs = 0;
   cpuMicroseconds = 0;
   bytesIn = 0;
   bytesOut = 0;
 
   constructor(kind: CpuKind = "own") {
+    this.kind = kind;
     if (kind === "own") return;
     settle();
     underWay.add(this);
@@ -34,9 +40,11 @@ export class Stopwatch {
   /** Runs synchronous work and counts its CPU time. */
   measure<T>(work: () => T): T {
     const before = process.threadCpuUsage();
+    const beganMs = performance.now();
     try {
       return work();
     } finally {
+      this.measuredMs += performance.now() - beganMs;
       const { user, system } = process.threadCpuUsage(before);
       this.cpuMicroseconds += user + system;
       measuredMicroseconds += user + system;
@@ -53,7 +61,7 @@ export class Stopwatch {
   figures(): StageFigures {
     this.stop();
     return {
-      wallMs: Math.round(performance.now() - this.startedMs),
+      wallMs: Math.round(this.kind === "own" ? this.measuredMs : performance.now() - this.startedMs),
       // Small stages take less than a millisecond; whole ones would add up to nothing.
       cpuMs: Math.round(this.cpuMicroseconds) / 1000,
       bytesIn: this.bytesIn,

@@ -23,7 +23,7 @@ import type { SealedBackup } from "../activities/contract.ts";
 import { closing, compensation, control, queued } from "./activity-options.ts";
 import { ProgressTracker } from "./backup-progress.ts";
 import { describeFailure, needsNewSnapshot } from "./failures.ts";
-import { progressQuery, snapshotReadySignal } from "./messages.ts";
+import { batchesStoredSignal, progressQuery, snapshotReadySignal } from "./messages.ts";
 import { keyOf, protectOrganization, type BackupRun } from "./protect-organization.ts";
 import { renderDetails } from "./render-details.ts";
 import { Uploads } from "./uploads.ts";
@@ -50,6 +50,11 @@ export async function backupOrganization(request: BackupRequest): Promise<Backup
   setHandler(progressQuery, () => progress.current(Date.now()));
   setHandler(snapshotReadySignal, (signalled) => {
     if (signalled.attempt === run.attempt) run.ready = signalled;
+  });
+  setHandler(batchesStoredSignal, ({ attempt, totals, uploads }) => {
+    run.uploads.addAll(uploads);
+    if (attempt === run.attempt) progress.addTotals(totals);
+    run.show();
   });
   upsertSearchAttributes({ BackupId: [backupId] });
   run.show();

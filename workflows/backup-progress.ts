@@ -14,6 +14,18 @@ export function addFigures(a: StageFigures = noFigures, b: StageFigures = noFigu
   };
 }
 
+/** What a stretch of batches adds to a run. */
+export interface CollectedTotals {
+  readonly rows: number;
+  readonly rawBytes: number;
+  readonly reusedBytes: number;
+  readonly storedBytes: number;
+  readonly tablesDone: number;
+  readonly filesDone: number;
+  readonly filesTotal: number;
+  readonly stages: Partial<Record<BackupStage, StageFigures>>;
+}
+
 export class ProgressTracker {
   stage: BackupStage = "authorize";
   rows = 0;
@@ -22,7 +34,7 @@ export class ProgressTracker {
   storedBytes = 0;
   restarts = 0;
   readonly stages: Partial<Record<BackupStage, StageFigures>> = {};
-  private snapshot: SnapshotReady | null = null;
+  snapshot: SnapshotReady | null = null;
   private tablesDone = 0;
   private filesDone = 0;
   private filesTotal = 0;
@@ -57,6 +69,20 @@ export class ProgressTracker {
     this.add("collect", batch.collect);
     if (batch.media.calls > 0) this.add("media", batch.media);
     this.stage = batch.filesTotal > 0 && batch.tablesDone === this.snapshot?.tables ? "media" : "collect";
+  }
+
+  totals(): CollectedTotals {
+    const { rows, rawBytes, reusedBytes, storedBytes, tablesDone, filesDone, filesTotal, stages } = this;
+    return { rows, rawBytes, reusedBytes, storedBytes, tablesDone, filesDone, filesTotal, stages };
+  }
+
+  addTotals({ stages, rows, rawBytes, reusedBytes, storedBytes, ...reached }: CollectedTotals): void {
+    this.rows += rows;
+    this.rawBytes += rawBytes;
+    this.reusedBytes += reusedBytes;
+    this.storedBytes += storedBytes;
+    Object.assign(this, reached);
+    for (const [stage, figures] of Object.entries(stages)) this.add(stage as BackupStage, figures);
   }
 
   /** While rows are still read, reading is the stage that people wait for. */

@@ -1,11 +1,19 @@
 // One attempt of a backup: snapshot to sealed manifest. It ends in a manifest or in a failure, and leaves nothing running.
-import { ApplicationFailure, CancellationScope, condition, isCancellation } from "@temporalio/workflow";
+import {
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  executeChild,
+  isCancellation,
+  workflowInfo,
+} from "@temporalio/workflow";
 import type { BackupRequest } from "../src/domain/backup-request.ts";
 import type { SealedBackup, SessionKey, SnapshotReady } from "../activities/contract.ts";
 import { onBench, snapshots } from "./activity-options.ts";
 import type { ProgressTracker } from "./backup-progress.ts";
 import { timedOut } from "./failures.ts";
 import { runBatches } from "./run-batches.ts";
+import { hasRoom, storeBatches, type BatchStretch } from "./store-batches.ts";
 import type { Uploads } from "./uploads.ts";
 
 /** What a run keeps over its attempts. */
@@ -52,7 +60,9 @@ export async function protectOrganization(run: BackupRun): Promise<SealedBackup>
       progress.begin(ready);
       show();
       const bench = onBench(ready.benchQueue);
-      await runBatches({ bench, key, progress, ready, uploads, onChange: show });
+      let next = await runBatches({ bench, key, progress, ready, uploads, onChange: show, firstBatch: 1, hasRoom });
+      while (next !== null) next = await storeStretch({ key, ready, firstBatch: next });
+      progress.allCollected();
       progress.stage = "seal";
       show();
       sealed = await bench.sealBackup({ key, fencingToken: run.fencingToken as number }).catch((error: unknown) => {
@@ -84,4 +94,15 @@ export async function protectOrganization(run: BackupRun): Promise<SealedBackup>
   if (sealed === undefined) throw ApplicationFailure.nonRetryable("the backup was not sealed", "Internal");
   progress.add("seal", sealed.figures);
   return sealed;
+}
+
+/** A large organization's batches go on in children of the run, each with a history of its own. */
+async function storeStretch(stretch: BatchStretch): Promise<number | null> {
+  const { workflowId } = workflowInfo();
+  return await executeChild(storeBatches, {
+    workflowId: `${workflowId}/batches/${stretch.key.backupId}-${stretch.key.attempt}-${stretch.firstBatch}`,
+    args: [stretch],
+    parentClosePolicy: "REQUEST_CANCEL",
+    staticSummary: `batches from ${stretch.firstBatch} on`,
+  });
 }

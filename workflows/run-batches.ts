@@ -1,8 +1,19 @@
 // Moves an organization through the bench, batch by batch. Collecting is one after the other (one snapshot reader);
-// compress, encrypt and upload of earlier batches run meanwhile. `readAhead` collects are asked for at a time, so that
-// the reader never waits for a round trip to the server; a small organization asks for one, to save the empty second.
+// compress and encrypt are asked for together with it, and wait on the bench for their turn: no stage waits for a round
+// trip to the server. Uploads are asked for when the pack's name is known, so that whatever lands can be removed again.
+// `readAhead` batches are asked for at a time, for the same reason; a small organization asks for one, to save the empty
+// second. Where there is a backup to build on, most likely nothing has to be stored: then only collect is asked for,
+// until it finds something.
 import { CancellationScope, type ActivityInterfaceFor } from "@temporalio/workflow";
-import type { BatchKey, BenchActivities, CollectedBatch, SessionKey, SnapshotReady } from "../activities/contract.ts";
+import type {
+  BatchKey,
+  BenchActivities,
+  CollectedBatch,
+  EncryptedBatch,
+  SessionKey,
+  SnapshotReady,
+} from "../activities/contract.ts";
+import type { StageFigures } from "../src/domain/progress.ts";
 import type { ProgressTracker } from "./backup-progress.ts";
 import type { Uploads } from "./uploads.ts";
 
@@ -21,23 +32,52 @@ interface Run {
   readonly ready: SnapshotReady;
   readonly uploads: Uploads;
   readonly onChange: () => void;
+  /** Counts from 1. */
+  readonly firstBatch: number;
+  /** Whether this workflow's history still has room for another batch. */
+  readonly hasRoom: () => boolean;
 }
 
-export async function runBatches(run: Run): Promise<void> {
+/** Both wait on the bench for the stage before them. */
+interface SealingBatch {
+  readonly compressed: Promise<StageFigures>;
+  readonly encrypted: Promise<EncryptedBatch>;
+}
+
+interface AskedBatch {
+  readonly batch: BatchKey;
+  readonly collected: Promise<CollectedBatch>;
+  /** Null while only collect was asked for. */
+  readonly sealed: SealingBatch | null;
+}
+
+/** @returns the number of the next batch, where another workflow must go on; null when everything is stored. */
+export async function runBatches(run: Run): Promise<number | null> {
   const { bench, key, progress, ready, onChange } = run;
   const readAhead = ready.estimatedBytes > oneBatchBytes ? 2 : 1;
   const storing = new Set<Promise<void>>();
-  const asked: { batch: BatchKey; collected: Promise<CollectedBatch> }[] = [];
+  const asked: AskedBatch[] = [];
+  const atWork = new Set<Promise<unknown>>();
+  const follow = <T>(stage: Promise<T>): Promise<T> => {
+    atWork.add(stage);
+    const over = () => void atWork.delete(stage);
+    stage.then(over, over); // awaited later, in order; a later one may fail while an earlier is awaited
+    return stage;
+  };
+  const seal = (batch: BatchKey): SealingBatch => ({
+    compressed: follow(bench.compressBatch(batch)),
+    encrypted: follow(bench.encryptBatch(batch)),
+  });
+  let mostlyNew = !ready.incremental;
   let failure: { error: unknown } | null = null;
-  let next = 1;
+  let next = run.firstBatch;
+  let finished = false;
   const ask = () => {
     const batch = { ...key, batch: next++ };
-    const collected = bench.collectBatch(batch);
-    collected.catch(() => {}); // awaited below, in order; a later one may fail while an earlier is awaited
-    asked.push({ batch, collected });
+    asked.push({ batch, collected: follow(bench.collectBatch(batch)), sealed: mostlyNew ? seal(batch) : null });
   };
-  const start = (batch: BatchKey) => {
-    const stored: Promise<void> = storeBatch(run, batch)
+  const start = ({ batch, sealed }: AskedBatch) => {
+    const stored: Promise<void> = storeBatch(run, batch, sealed ?? seal(batch))
       .catch((error: unknown) => void (failure ??= { error }))
       .finally(() => storing.delete(stored));
     storing.add(stored);
@@ -48,10 +88,14 @@ export async function runBatches(run: Run): Promise<void> {
     try {
       const result = await head.collected;
       progress.collected(result);
-      if (result.newSegments > 0) start(head.batch);
+      if (result.newSegments > 0) {
+        mostlyNew = true;
+        start(head);
+      }
       while (storing.size >= maxStoring && failure === null) await Promise.race(storing);
       onChange();
-      if (!result.last && failure === null) ask();
+      if (result.last) finished = true;
+      else if (failure === null && run.hasRoom()) ask();
     } catch (error) {
       failure ??= { error };
     }
@@ -59,22 +103,28 @@ export async function runBatches(run: Run): Promise<void> {
   }
   // Nothing may be at work when this ends, failed or not: an upload that lands later would belong to nobody.
   if (failure !== null) CancellationScope.current().cancel();
-  else progress.allCollected();
-  await Promise.allSettled([...storing, ...asked.map(({ collected }) => collected)]);
+  else if (finished) progress.allCollected();
+  await Promise.allSettled([...storing, ...atWork]);
   if (failure !== null) throw failure.error;
+  return finished ? null : next;
 }
 
-async function storeBatch({ bench, progress, uploads, onChange }: Run, batch: BatchKey): Promise<void> {
+async function storeBatch(
+  { bench, progress, uploads, onChange }: Run,
+  batch: BatchKey,
+  { compressed, encrypted }: SealingBatch,
+): Promise<void> {
   progress.entered("compress");
-  progress.add("compress", await bench.compressBatch(batch));
+  progress.add("compress", await compressed);
   progress.entered("encrypt");
-  const encrypted = await bench.encryptBatch(batch);
-  progress.add("encrypt", encrypted.figures);
-  uploads.offer(encrypted.packName);
+  const { pack, figures } = await encrypted;
+  progress.add("encrypt", figures);
+  if (pack === null) return;
+  uploads.offer(pack.packName);
   progress.entered("upload");
-  const { figures, ...pack } = await bench.uploadBatch(batch);
+  const uploaded = await bench.uploadBatch(batch);
   uploads.confirm(pack);
-  progress.add("upload", figures);
+  progress.add("upload", uploaded.figures);
   progress.storedBytes += pack.packBytes;
   onChange();
 }

@@ -2,6 +2,11 @@
 // lost, or that was cut off by a cancel, can be found and removed.
 import type { StoredPack } from "../activities/contract.ts";
 
+export interface UploadedPacks {
+  readonly offered: readonly string[];
+  readonly confirmed: readonly StoredPack[];
+}
+
 export class Uploads {
   private readonly offered = new Set<string>();
   private readonly stored = new Map<string, StoredPack>();
@@ -22,5 +27,14 @@ export class Uploads {
   /** Perhaps there. */
   get names(): readonly string[] {
     return [...this.offered];
+  }
+
+  listed(): UploadedPacks {
+    return { offered: this.names, confirmed: this.confirmed };
+  }
+
+  addAll({ offered, confirmed }: UploadedPacks): void {
+    for (const name of offered) this.offer(name);
+    for (const pack of confirmed) this.confirm(pack);
   }
 }

@@ -18,6 +18,11 @@ export interface RowScan {
   rebase(distance: number): void;
   startSegment(at: number): void;
   scan(end: number): number;
+  readonly foundEnd: WebAssembly.Global;
+  readonly foundKeyEnd: WebAssembly.Global;
+  beginKeys(at: number, slots: number): void;
+  insertKeys(at: number, end: number, keyColumns: number): number;
+  findKey(at: number, end: number, keyColumns: number, wanted: 0 | 1): number;
 }
 
 /** The scan looks at 16 bytes at a time and may look beyond the end. */

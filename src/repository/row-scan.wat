@@ -170,4 +170,69 @@
       (global.set $row_start (local.get $next))
       (global.set $scanned (local.get $next))
       (br $rows))
+    (unreachable))
+
+  ;; A set of keys, as 64-bit hashes in an open table that lies in this memory: 8 bytes a slot, zero where empty. The caller
+  ;; makes it at least twice as large as what goes in, a power of two, and clears it.
+  (global $keys_at (mut i32) (i32.const 0))
+  (global $keys_mask (mut i32) (i32.const 0))
+  (global $found_end (export "foundEnd") (mut i32) (i32.const 0))        ;; the newline of the row that was found; 0 = none
+  (global $found_key_end (export "foundKeyEnd") (mut i32) (i32.const 0))
+
+  (func (export "beginKeys") (param $at i32) (param $slots i32)
+    (global.set $keys_at (local.get $at))
+    (global.set $keys_mask (i32.sub (local.get $slots) (i32.const 1))))
+
+  (func $key_hash (param $at i32) (param $end i32) (result i64)
+    (local $hash i64)
+    (local.set $hash (call $xxh64 (local.get $at) (local.get $end) (i64.const 0)))
+    (select (i64.const 1) (local.get $hash) (i64.eqz (local.get $hash))))
+
+  ;; Where a hash lies, or the empty slot where it would.
+  (func $slot (param $hash i64) (result i32)
+    (local $index i32) (local $address i32) (local $held i64)
+    (local.set $index (i32.wrap_i64 (local.get $hash)))
+    (loop $probe
+      (local.set $index (i32.and (local.get $index) (global.get $keys_mask)))
+      (local.set $address (i32.add (global.get $keys_at) (i32.shl (local.get $index) (i32.const 3))))
+      (local.set $held (i64.load (local.get $address)))
+      (if (i32.or (i64.eqz (local.get $held)) (i64.eq (local.get $held) (local.get $hash)))
+        (then (return (local.get $address))))
+      (local.set $index (i32.add (local.get $index) (i32.const 1)))
+      (br $probe))
+    (unreachable))
+
+  ;; Adds the keys of the whole rows in [at, end). Returns where the first row begins that is not whole.
+  (func (export "insertKeys") (param $at i32) (param $end i32) (param $columns i32) (result i32)
+    (local $newline i32) (local $hash i64)
+    (loop $rows
+      (local.set $newline (call $find_newline (local.get $at) (local.get $end)))
+      (if (i32.eq (local.get $newline) (local.get $end)) (then (return (local.get $at))))
+      (local.set $hash
+        (call $key_hash (local.get $at) (call $key_end (local.get $at) (local.get $newline) (local.get $columns))))
+      (i64.store (call $slot (local.get $hash)) (local.get $hash))
+      (local.set $at (i32.add (local.get $newline) (i32.const 1)))
+      (br $rows))
+    (unreachable))
+
+  ;; The first row in [at, end) whose key is in the set (wanted = 1), or is not (0). Returns where it begins, and sets
+  ;; foundEnd and foundKeyEnd; with foundEnd 0 there is none.
+  (func (export "findKey") (param $at i32) (param $end i32) (param $columns i32) (param $wanted i32) (result i32)
+    (local $newline i32) (local $key_end i32)
+    (loop $rows
+      (local.set $newline (call $find_newline (local.get $at) (local.get $end)))
+      (if (i32.eq (local.get $newline) (local.get $end))
+        (then
+          (global.set $found_end (i32.const 0))
+          (return (local.get $at))))
+      (local.set $key_end (call $key_end (local.get $at) (local.get $newline) (local.get $columns)))
+      (if (i32.eq
+            (local.get $wanted)
+            (i64.ne (i64.load (call $slot (call $key_hash (local.get $at) (local.get $key_end)))) (i64.const 0)))
+        (then
+          (global.set $found_end (local.get $newline))
+          (global.set $found_key_end (local.get $key_end))
+          (return (local.get $at))))
+      (local.set $at (i32.add (local.get $newline) (i32.const 1)))
+      (br $rows))
     (unreachable)))

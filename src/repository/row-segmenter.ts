@@ -17,6 +17,8 @@ export interface SegmenterOptions {
   readonly targetBytes?: number;
   readonly minBytes?: number;
   readonly maxBytes?: number;
+  /** Memory for a segment's bytes. */
+  readonly allocate?: (bytes: number) => Buffer;
 }
 
 /** Part of the format: other values cut elsewhere, and nothing stored before would be found again. */
@@ -29,6 +31,7 @@ export class RowSegmenter {
   rows = 0;
   rawBytes = 0;
   private readonly scan: RowScan;
+  private readonly allocate: (bytes: number) => Buffer;
   private filled = 0;
   private finished = false;
   private sum = 0n;
@@ -36,6 +39,7 @@ export class RowSegmenter {
   constructor(options: SegmenterOptions) {
     const { seed, keyColumnCount, targetBytes, minBytes, maxBytes } = { ...segmentSizes, ...options };
     this.scan = takeRowScan();
+    this.allocate = options.allocate ?? Buffer.allocUnsafeSlow;
     const certainBytes = targetBytes - minBytes;
     this.scan.begin(
       BigInt.asIntN(64, seed),
@@ -82,7 +86,7 @@ export class RowSegmenter {
   private take(cut: number): RawSegment {
     const start = this.scan.segmentStart.value as number;
     const rows = this.scan.segmentRows.value as number;
-    const raw = Buffer.allocUnsafeSlow(cut - start);
+    const raw = this.allocate(cut - start);
     raw.set(new Uint8Array(this.scan.memory.buffer, start, cut - start));
     this.scan.startSegment(cut);
     this.rows += rows;

@@ -41,6 +41,8 @@ export interface WorkerOptions {
   readonly maxSnapshots?: number;
   /** Raw and sealed bytes of batches in memory, all organizations together. */
   readonly benchBytes?: number;
+  /** What one batch may hold of it. */
+  readonly batchBytes?: number;
   readonly graceMs?: number;
   /** Run around every activity: measurements, and the tests' points of failure. */
   readonly activityInterceptors?: readonly ActivityInterceptorsFactory[];
@@ -57,13 +59,19 @@ export interface RunningWorker {
   stop(): Promise<void>;
 }
 
+/** Two batches ahead with three stages each, four on their way to the store with at most three. */
+const maxBenchTasksOfARun = 18;
 const defaultBenchBytes = 96 * 1024 * 1024;
 
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
   const { temporal, workflowBundle, maxSnapshots = 8, benchBytes = defaultBenchBytes, graceMs = 5_000 } = options;
   installQuietRuntime(options.metricsAddress);
   const workerId = `${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;
-  const bench = new Bench({ queue: taskQueues.bench(workerId), memoryBytes: benchBytes });
+  const bench = new Bench({
+    queue: taskQueues.bench(workerId),
+    memoryBytes: benchBytes,
+    ...(options.batchBytes === undefined ? {} : { batchBytes: options.batchBytes }),
+  });
   const connection = await NativeConnection.connect(connectionOptions(temporal)).catch((error: unknown) => {
     throw new BackupError(
       "TemporalUnreachable",
@@ -120,8 +128,8 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       ...common,
       taskQueue: bench.queue,
       activities: createBenchActivities(dependencies),
-      // More than can be under way: a batch that waits for memory must not keep another from giving its memory back.
-      maxConcurrentActivityTaskExecutions: maxSnapshots * 6 + 8,
+      // More than can be under way: a stage that waits for another must not keep it from its slot.
+      maxConcurrentActivityTaskExecutions: maxSnapshots * maxBenchTasksOfARun + 8,
     }),
   ]);
   const runs = workers.map((worker) => worker.run());

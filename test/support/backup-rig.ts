@@ -60,6 +60,7 @@ export interface WorkerFaults {
   readonly activityInterceptors?: readonly ActivityInterceptorsFactory[];
   readonly maxSnapshots?: number;
   readonly benchBytes?: number;
+  readonly batchBytes?: number;
   readonly maxCachedWorkflows?: number;
 }
 
@@ -127,7 +128,8 @@ export async function createBackupRig(options: RigOptions = {}) {
     logLines,
 
     async startWorker(faults: WorkerFaults = {}): Promise<RunningWorker> {
-      const { maxSnapshots, benchBytes, maxCachedWorkflows, activityInterceptors, sender, ...parts } = faults;
+      const { maxSnapshots, benchBytes, batchBytes, maxCachedWorkflows, activityInterceptors, sender, ...parts } =
+        faults;
       const dependencies = {
         source,
         catalogue,
@@ -160,6 +162,7 @@ export async function createBackupRig(options: RigOptions = {}) {
         graceMs: 500,
         ...(maxSnapshots === undefined ? {} : { maxSnapshots }),
         ...(benchBytes === undefined ? {} : { benchBytes }),
+        ...(batchBytes === undefined ? {} : { batchBytes }),
         ...(maxCachedWorkflows === undefined ? {} : { maxCachedWorkflows }),
         ...(activityInterceptors === undefined ? {} : { activityInterceptors }),
       });

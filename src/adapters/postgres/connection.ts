@@ -2,6 +2,7 @@
 // database's settings say, and so that nothing times out under a long COPY.
 import { Client } from "pg";
 import { mapPostgresError } from "./map-error.ts";
+import { mayPool, PooledSocket } from "./pooled-socket.ts";
 
 /** Values arrive as the text that Postgres sent: pg would cut microseconds and round numbers. */
 const asText = { getTypeParser: () => (value: string) => value };
@@ -27,13 +28,19 @@ export interface SourceConnection {
   destroy(): void;
 }
 
-export async function openConnection(url: string, applicationName: string): Promise<SourceConnection> {
+/** `forCopyOut`: for rows that CopyOut reads; pg-copy-streams would wait for ever on a socket that reads into a pool. */
+export async function openConnection(
+  url: string,
+  applicationName: string,
+  { forCopyOut = false }: { readonly forCopyOut?: boolean } = {},
+): Promise<SourceConnection> {
   const client = new Client({
     connectionString: url,
     application_name: applicationName,
     types: asText,
     connectionTimeoutMillis: 15_000,
     keepAlive: true,
+    ...(forCopyOut && mayPool(url, process.env) ? { stream: () => new PooledSocket() } : {}),
   });
   let closing = false;
   let lose: (reason: string) => void = () => {};

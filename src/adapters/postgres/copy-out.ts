@@ -3,6 +3,7 @@
 // pg-copy-streams was tried first: it makes a buffer object for every row, which cost a quarter of a backup's CPU (a row
 // is one protocol message). Here a chunk of the socket is cleared of its message headers in place and handed on.
 import type { Socket } from "node:net";
+import { PooledSocket } from "./pooled-socket.ts";
 
 /** What `pg` calls on a query that it was given; the protocol is PostgreSQL's, "Message Formats". */
 interface PgConnection {
@@ -50,13 +51,15 @@ export class CopyOut implements AsyncIterable<Buffer> {
     this.wake?.();
   }
 
+  /** A chunk is the consumer's until it asks for the next. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
     for (;;) {
       const chunk = this.queue.shift();
       if (chunk !== undefined) {
-        this.queuedBytes -= chunk.length;
+        this.queuedBytes -= chunk.buffer.byteLength;
         if (this.queuedBytes < maxQueuedBytes / 2 && this.parser !== null) this.connection?.stream.resume();
         yield chunk;
+        this.giveBack(chunk);
       } else if (this.state === "failed") {
         throw this.failure;
       } else if (this.state === "ended") {
@@ -75,8 +78,12 @@ export class CopyOut implements AsyncIterable<Buffer> {
     const [parser] = connection.stream.listeners("data") as SocketListener[];
     if (parser === undefined) throw new Error("pg reads its socket in another way than this version knows");
     this.parser = parser;
-    connection.stream.removeListener("data", parser);
-    connection.stream.on("data", this.take);
+    if (connection.stream instanceof PooledSocket) {
+      connection.stream.reader = this.take;
+    } else {
+      connection.stream.removeListener("data", parser);
+      connection.stream.on("data", this.take);
+    }
     connection.query(this.text);
   }
 
@@ -94,8 +101,10 @@ export class CopyOut implements AsyncIterable<Buffer> {
     const rows = this.unframe(chunk);
     if (rows.length > 0) {
       this.queue.push(rows);
-      this.queuedBytes += rows.length;
+      this.queuedBytes += rows.buffer.byteLength; // what it keeps from being used again
       if (this.queuedBytes > maxQueuedBytes && this.parser !== null) this.connection?.stream.pause();
+    } else {
+      this.giveBack(chunk);
     }
     this.wake?.();
   };
@@ -148,13 +157,22 @@ export class CopyOut implements AsyncIterable<Buffer> {
     return header;
   }
 
+  private giveBack(chunk: Buffer): void {
+    const stream = this.connection?.stream;
+    if (stream instanceof PooledSocket) stream.giveBack(chunk);
+  }
+
   /** Gives the socket back to `pg`, with the bytes that are its. */
   private release(rest: Buffer): void {
     const { connection, parser } = this;
     if (connection === null || parser === null) return;
     this.parser = null;
-    connection.stream.removeListener("data", this.take);
-    connection.stream.on("data", parser);
+    if (connection.stream instanceof PooledSocket) {
+      connection.stream.reader = null;
+    } else {
+      connection.stream.removeListener("data", this.take);
+      connection.stream.on("data", parser);
+    }
     if (rest.length > 0) parser(Buffer.from(rest)); // a copy: rows of the same chunk are still to be read
     connection.stream.resume();
   }

@@ -24,7 +24,7 @@ export async function importSnapshot(
   applicationName: string,
   reference: SnapshotReference,
 ): Promise<SnapshotReader> {
-  const connection = await openConnection(url, applicationName);
+  const connection = await openConnection(url, applicationName, { forCopyOut: true });
   try {
     const name = reference.name.replaceAll("'", "''");
     await connection.client.query(
