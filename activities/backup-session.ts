@@ -110,7 +110,7 @@ export class BackupSession {
   }
 
   wake(): void {
-    for (const go of [...this.waiters]) go();
+    for (const go of this.waiters) go();
   }
 
   isCollected(number: number): boolean {

@@ -39,7 +39,7 @@ export class RowSegmenter {
   constructor(options: SegmenterOptions) {
     const { seed, keyColumnCount, targetBytes, minBytes, maxBytes } = { ...segmentSizes, ...options };
     this.scan = takeRowScan();
-    this.allocate = options.allocate ?? Buffer.allocUnsafeSlow;
+    this.allocate = options.allocate ?? ((bytes) => Buffer.allocUnsafeSlow(bytes));
     const certainBytes = targetBytes - minBytes;
     this.scan.begin(
       BigInt.asIntN(64, seed),

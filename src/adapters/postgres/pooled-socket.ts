@@ -13,9 +13,8 @@ export class PooledSocket extends Socket {
   reader: ((chunk: Buffer) => void) | null = null;
 
   constructor() {
-    // An option of the constructor that the types know only of connect().
     const onread = { buffer: takeBuffer, callback: (bytes: number, buffer: Uint8Array) => this.deliver(bytes, buffer) };
-    super({ onread } as ConstructorParameters<typeof Socket>[0]);
+    super({ onread });
   }
 
   giveBack(chunk: Buffer): void {
