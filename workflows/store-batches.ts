@@ -4,22 +4,15 @@
 import { CancellationScope, getExternalWorkflowHandle, setCurrentDetails, workflowInfo } from "@temporalio/workflow";
 import type { SessionKey, SnapshotReady } from "../activities/contract.ts";
 import { onBench } from "./activity-options.ts";
-import { ProgressTracker, type CollectedTotals } from "./backup-progress.ts";
+import { ProgressTracker } from "./backup-progress.ts";
 import { batchesStoredSignal } from "./messages.ts";
 import { runBatches } from "./run-batches.ts";
-import { Uploads, type UploadedPacks } from "./uploads.ts";
+import { Uploads } from "./uploads.ts";
 
 export interface BatchStretch {
   readonly key: SessionKey;
   readonly ready: SnapshotReady;
   readonly firstBatch: number;
-}
-
-/** What one stretch did; also of one that failed, so that its uploads can be removed. */
-export interface StoredStretch {
-  readonly attempt: number;
-  readonly totals: CollectedTotals;
-  readonly uploads: UploadedPacks;
 }
 
 /** Replaying a stretch stays quick, and a backup of any size is a few hundred of them at most. */
