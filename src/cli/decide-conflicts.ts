@@ -1,7 +1,6 @@
 // Decisions for a restore that waits for them: from a file, or asked one by one at the terminal. Rows are read page by page
 // from the target database, never through Temporal; decisions go up in batches.
 import { readFile } from "node:fs/promises";
-import { createInterface } from "node:readline/promises";
 import type { Client } from "@temporalio/client";
 import { parse } from "yaml";
 import { z } from "zod";
@@ -11,6 +10,7 @@ import { decisions, maxDecisionsPerUpdate, type RestoreOrder } from "../domain/r
 import type { DifferenceRow, RestoreTarget } from "../ports/restore-target.ts";
 import { describeRow } from "./describe-restore.ts";
 import { usage } from "./output.ts";
+import { withQuestions, type Terminal } from "./terminal.ts";
 
 type Restore = Pick<RestoreOrder, "restoreId" | "organizationId">;
 
@@ -88,16 +88,16 @@ export async function decideAtTerminal(
   target: RestoreTarget,
   restore: Restore,
   undecided: number,
+  terminal: Terminal,
 ): Promise<number> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
   const batch = new DecisionBatch(client, restore);
   batch.undecided = undecided;
   const settled = new Set<string>();
-  try {
+  await withQuestions(terminal, async (ask) => {
     for await (const row of readConflicts(target, restore.restoreId)) {
       if (settled.has(row.table)) continue;
-      process.stderr.write(`\n${describeRow(row)}\n`);
-      const answer = await ask(terminal);
+      terminal.output.write(`\n${describeRow(row)}\n`);
+      const answer = await askForLetter(ask);
       if (answer === "q") break;
       const decision = letters[answer.toLowerCase()] as Decision;
       await batch.add(row.number, decision);
@@ -106,20 +106,16 @@ export async function decideAtTerminal(
       batch.undecided = (await decideRemainingConflicts(client, restore, { table: row.table, decision })).undecided;
       settled.add(row.table);
     }
-    await batch.flush();
-  } finally {
-    terminal.close();
-  }
+  });
+  await batch.flush();
   return batch.undecided ?? undecided;
 }
 
-async function ask(terminal: { question(text: string): Promise<string> }): Promise<string> {
+async function askForLetter(ask: (question: string) => Promise<string>): Promise<string> {
   for (;;) {
-    const answer = (
-      await terminal.question(
-        "take [b]ackup, keep [l]ive, [m]erge (capital: all the rest of this table), [q]uit for now: ",
-      )
-    ).trim();
+    const answer = await ask(
+      "take [b]ackup, keep [l]ive, [m]erge (capital: all the rest of this table), [q]uit for now: ",
+    );
     if (answer === "q" || letters[answer.toLowerCase()] !== undefined) return answer;
   }
 }

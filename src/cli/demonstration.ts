@@ -85,7 +85,7 @@ async function bringBack(
     requestedBy: "demonstration",
   };
   await orderRestore(session, { order, records: null, targetUrl: null });
-  return await followToEnd(session, temporal, order, { file: null, isTerminal: false, rows: 0 });
+  return await followToEnd(session, temporal, order, { file: null, terminal: null, rows: 0 });
 }
 
 async function execute(url: string, statements: readonly string[], organizationId: string): Promise<void> {

@@ -1,5 +1,4 @@
 // wedsync-backup restore: orders a restore, shows what it would change, asks, and follows it to its end.
-import { createInterface } from "node:readline/promises";
 import type { Client } from "@temporalio/client";
 import {
   approveRestore,
@@ -18,13 +17,18 @@ import { describeBackup, describeDifferences, describeOutcome, describeRow } fro
 import { usage } from "./output.ts";
 import { readOrder, type RestoreOptions, type RestoreRequest } from "./restore-order.ts";
 import type { Session } from "./session.ts";
+import { ownTerminal, withQuestions, type Terminal } from "./terminal.ts";
 
 const pollMs = 200;
 
-export async function runRestore(session: Session, options: RestoreOptions): Promise<number> {
+export async function runRestore(
+  session: Session,
+  options: RestoreOptions,
+  terminal: Terminal = ownTerminal(),
+): Promise<number> {
   const request = await readOrder(options);
   const { order } = request;
-  const isTerminal = process.stdin.isTTY && !session.output.json;
+  const isTerminal = terminal.isAnswered && !session.output.json;
   if (!order.dryRun && order.approval === "ask" && options.wait && !isTerminal)
     throw usage("Nobody can be asked here: say --yes, look first with --dry-run, or --no-wait and approve it later.");
   const file = options.decisions === undefined ? null : await readDecisionFile(options.decisions);
@@ -39,7 +43,7 @@ export async function runRestore(session: Session, options: RestoreOptions): Pro
     );
     return 0;
   }
-  const outcome = await followToEnd(session, client, order, { file, isTerminal, rows });
+  const outcome = await followToEnd(session, client, order, { file, terminal: isTerminal ? terminal : null, rows });
   session.output.result(outcome, () => describeOutcome(outcome));
   return 0;
 }
@@ -58,7 +62,8 @@ export async function orderRestore(session: Session, { order, records, targetUrl
 
 interface Answers {
   readonly file: DecisionFile | null;
-  readonly isTerminal: boolean;
+  /** Null = nobody can be asked. */
+  readonly terminal: Terminal | null;
   /** How many differing rows to show of a dry run. */
   readonly rows: number;
 }
@@ -108,7 +113,7 @@ async function answer(
   client: Client,
   order: RestoreOrder,
   progress: RestoreProgress,
-  { file, isTerminal, rows }: Answers,
+  { file, terminal, rows }: Answers,
 ): Promise<void> {
   const { output } = session;
   const { waiting, backup, differences, drift } = progress;
@@ -127,7 +132,8 @@ async function answer(
   if (waiting.for === "decisions") {
     const left = await withTarget(session, order, async (target) => {
       if (file !== null) return await decideFromFile(client, target, order, file);
-      return isTerminal ? await decideAtTerminal(client, target, order, waiting.undecided) : waiting.undecided;
+      if (terminal === null) return waiting.undecided;
+      return await decideAtTerminal(client, target, order, waiting.undecided, terminal);
     });
     if (left > 0)
       output.say(
@@ -135,20 +141,16 @@ async function answer(
       );
     if (left > 0 || order.approval === "given") return;
   }
-  if (order.approval === "given") return;
-  if (await confirm(order)) await approveRestore(client, order, cliActor());
+  // Rows that are asked again don't take an approval back.
+  if (order.approval === "given" || progress.isApproved) return;
+  if (terminal !== null && (await confirm(order, terminal))) await approveRestore(client, order, cliActor());
   else await cancelRestore(client, order);
 }
 
-async function confirm({ liveOnly, targetOrganizationId }: RestoreOrder): Promise<boolean> {
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const removed = liveOnly === "mirror" ? " Rows that exist only live are REMOVED." : "";
-    const answered = await terminal.question(`\nApply this to organization ${targetOrganizationId}?${removed} [y/N] `);
-    return /^y(es)?$/i.test(answered.trim());
-  } finally {
-    terminal.close();
-  }
+async function confirm({ liveOnly, targetOrganizationId }: RestoreOrder, terminal: Terminal): Promise<boolean> {
+  const removed = liveOnly === "mirror" ? " Rows that exist only live are REMOVED." : "";
+  const question = `\nApply this to organization ${targetOrganizationId}?${removed} [y/N] `;
+  return /^y(es)?$/i.test(await withQuestions(terminal, (ask) => ask(question)));
 }
 
 async function showRows(session: Session, target: RestoreTarget, order: RestoreOrder, most: number): Promise<void> {

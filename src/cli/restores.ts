@@ -24,6 +24,7 @@ import {
 import { usage } from "./output.ts";
 import { withTarget } from "./restore.ts";
 import type { Session } from "./session.ts";
+import { ownTerminal } from "./terminal.ts";
 
 export async function runListRestores(
   session: Session,
@@ -89,13 +90,16 @@ export async function runDecideRestore(
 ): Promise<number> {
   const { restoreId, organizationId, client } = await openRestore(session, id);
   const restore = { restoreId, organizationId };
+  const terminal = ownTerminal();
   const file = options.decisions === undefined ? null : await readDecisionFile(options.decisions);
-  if (file === null && options.rest === undefined && (!process.stdin.isTTY || session.output.json))
+  if (file === null && options.rest === undefined && (!terminal.isAnswered || session.output.json))
     throw usage("Say --decisions FILE or --rest DECISION; nobody can be asked here.");
   let undecided = (await readRestoreProgress(client, restore))?.waiting?.undecided ?? 0;
   undecided = await withTarget(session, restore, async (target) => {
     if (file !== null) return await decideFromFile(client, target, restore, file);
-    return options.rest === undefined ? await decideAtTerminal(client, target, restore, undecided) : undecided;
+    return options.rest === undefined
+      ? await decideAtTerminal(client, target, restore, undecided, terminal)
+      : undecided;
   });
   if (options.rest !== undefined)
     ({ undecided } = await decideRemainingConflicts(client, restore, {
