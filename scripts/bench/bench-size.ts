@@ -10,6 +10,8 @@ export interface BenchSize {
   readonly smallOrganizations: number;
   readonly media: { readonly files: number; readonly fileBytes: number };
   readonly writeLoadSeconds: number;
+  /** Rows of the control tables under the facade's requests. */
+  readonly jobs: number;
 }
 
 const { bench } = samplePresets;
@@ -22,6 +24,7 @@ export const benchSizes: Readonly<Record<BenchSize["name"], BenchSize>> = {
     smallOrganizations: 1_000,
     media: { files: 250, fileBytes: 4_000_000 },
     writeLoadSeconds: 8,
+    jobs: 1_000_000,
   },
   quick: {
     name: "quick",
@@ -30,5 +33,6 @@ export const benchSizes: Readonly<Record<BenchSize["name"], BenchSize>> = {
     smallOrganizations: 40,
     media: { files: 16, fileBytes: 1_000_000 },
     writeLoadSeconds: 2,
+    jobs: 20_000,
   },
 };

@@ -1,7 +1,7 @@
 // npm run bench: makes the data, runs ours and the peers that are installed, and writes one table and one JSON document.
 //
 //   --quick           small data and two runs, to see that everything works; its figures say nothing
-//   --only a,b        some of: big, all, small, media, load, restore
+//   --only a,b        some of: big, restore, all, small, media, load, night, facade
 //   --runs N          fewer or more interleaved runs than the size has
 //   --json FILE       where the document goes (default: bench-result.json in the system's folder for temporary files)
 //   --keep            the document of a run at full size is kept as the README's table (then: npm run docs)
@@ -21,9 +21,11 @@ import { startBenchServers } from "./bench-servers.ts";
 import { benchSizes } from "./bench-size.ts";
 import { measureAllOrganizations } from "./measure-all-organizations.ts";
 import { measureBigOrganization } from "./measure-big-organization.ts";
+import { measureFacade } from "./measure-facade.ts";
 import { measureManySmall } from "./measure-many-small.ts";
 import { measureMedia } from "./measure-media.ts";
 import type { Measurement } from "./measurement.ts";
+import { measureNight } from "./measure-night.ts";
 import { measureRestore } from "./measure-restore.ts";
 import { measureWriteLoad } from "./measure-write-load.ts";
 import { findPeers } from "./peers.ts";
@@ -36,6 +38,8 @@ const parts: Readonly<Record<string, (context: BenchContext) => Promise<Measurem
   load: measureWriteLoad,
   small: measureManySmall,
   media: measureMedia,
+  night: measureNight,
+  facade: measureFacade,
 };
 const { values } = parseArgs({
   options: {
