@@ -63,7 +63,7 @@ export async function measureNight(context: BenchContext): Promise<Measurement[]
         night?.done,
         null,
       ),
-      line("… that did not complete", "events", night?.failed, 0),
+      line("… that did not complete", "runs", night?.failed, 0),
       // Eight snapshots at most, each with a holder and a reader, and a connection that watches for who waits.
       line("… connections to the source database, at most", "connections", connections, 17),
       line("… the last hundredth began after", "s", night?.late, null),
