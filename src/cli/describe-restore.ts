@@ -32,14 +32,16 @@ export const describeBackup = (backup: ChosenBackup): string =>
   `from backup ${backup.sequence}, as of ${backup.takenAt.slice(0, 19).replace("T", " ")} UTC (${number(backup.rows)} rows)${backup.complete ? "" : "; it is INCOMPLETE: files were missing when it was made"}`;
 
 /** Old and new side by side. Values are data of the organization: for its admin's terminal only. */
-export function describeRow(row: DifferenceRow): string {
+/** `masked`: columns of which only whether they differ is told. */
+export function describeRow(row: DifferenceRow, masked: ReadonlySet<string> = new Set()): string {
+  const tell = (column: string, value: string | null): string => (masked.has(column) ? "(masked)" : printable(value));
   const key = Object.entries(row.key)
-    .map(([column, value]) => `${column} = ${printable(value)}`)
+    .map(([column, value]) => `${column} = ${tell(column, value)}`)
     .join(", ");
   const head = `#${row.number} ${row.kind} in ${row.table}: ${key}`;
   const columns = row.kind === "changed" ? row.differs : Object.keys(row.backup ?? row.live ?? {});
   const cell = (side: DifferenceRow["backup"], column: string): string =>
-    side === null ? "-" : printable(side[column] ?? null);
+    side === null ? "-" : tell(column, side[column] ?? null);
   if (columns.length === 0) return head;
   return `${head}\n${table(
     ["column", "backup", "live"],

@@ -10,6 +10,7 @@ import {
 } from "../client/start-restore.ts";
 import { getRestore, listRestores, type RestoreRow } from "../control/restores.ts";
 import { BackupError } from "../domain/errors.ts";
+import { maskDifference } from "../domain/restore/mask-differences.ts";
 import type { Decision } from "../domain/restore-request.ts";
 import type { DifferenceRow } from "../ports/restore-target.ts";
 import { cliActor } from "./actor.ts";
@@ -58,7 +59,7 @@ interface RowFilter {
   readonly limit: string;
 }
 
-/** Rows of a restore that waits, page by page. */
+/** Rows of a restore that waits, page by page; masked columns masked. */
 export async function runShowRows(session: Session, id: string, options: RowFilter): Promise<number> {
   const restore = await openRestore(session, id);
   const page = await withTarget(session, { restoreId: id }, (target) =>
@@ -69,8 +70,15 @@ export async function runShowRows(session: Session, id: string, options: RowFilt
       limit: Math.min(1_000, Math.max(1, Number(options.limit))),
     }),
   );
-  session.output.result(page, () =>
-    [...page.rows.map(describeRow), page.next === null ? "that is all" : `more: --after ${page.next}`].join("\n\n"),
+  const masks = (await session.catalogue()).masks ?? [];
+  const maskedOf = ({ table }: DifferenceRow): Set<string> =>
+    new Set(masks.filter((mask) => mask.table === table).map(({ column }) => column));
+  const masked = { ...page, rows: page.rows.map((row) => maskDifference(row, masks)) };
+  session.output.result(masked, () =>
+    [
+      ...page.rows.map((row) => describeRow(row, maskedOf(row))),
+      page.next === null ? "that is all" : `more: --after ${page.next}`,
+    ].join("\n\n"),
   );
   return 0;
 }
