@@ -13,6 +13,7 @@ import { restoreStages, type RestoreOrder, type RestoreOutcome, type RestoreProg
 import type { RestoreTarget } from "../ports/restore-target.ts";
 import { cliActor } from "./actor.ts";
 import { decideAtTerminal, decideFromFile, readDecisionFile, type DecisionFile } from "./decide-conflicts.ts";
+import { maskedColumns } from "../domain/restore/mask-differences.ts";
 import { describeBackup, describeDifferences, describeOutcome, describeRow } from "./describe-restore.ts";
 import { usage } from "./output.ts";
 import { readOrder, type RestoreOptions, type RestoreRequest } from "./restore-order.ts";
@@ -155,6 +156,7 @@ async function confirm({ liveOnly, targetOrganizationId }: RestoreOrder, termina
 
 async function showRows(session: Session, target: RestoreTarget, order: RestoreOrder, most: number): Promise<void> {
   let left = most;
+  const masks = (await session.catalogue()).masks ?? [];
   for (let after: number | null = 0; after !== null && left > 0;) {
     const page = await target.readDifferences(order.restoreId, {
       table: null,
@@ -162,7 +164,7 @@ async function showRows(session: Session, target: RestoreTarget, order: RestoreO
       after,
       limit: Math.min(left, 200),
     });
-    for (const row of page.rows) session.output.say(`${describeRow(row)}\n`);
+    for (const row of page.rows) session.output.say(`${describeRow(row, maskedColumns(row.table, masks))}\n`);
     left -= page.rows.length;
     after = page.next;
   }

@@ -10,7 +10,7 @@ import {
 } from "../client/start-restore.ts";
 import { getRestore, listRestores, type RestoreRow } from "../control/restores.ts";
 import { BackupError } from "../domain/errors.ts";
-import { maskDifference } from "../domain/restore/mask-differences.ts";
+import { maskDifference, maskedColumns } from "../domain/restore/mask-differences.ts";
 import type { Decision } from "../domain/restore-request.ts";
 import type { DifferenceRow } from "../ports/restore-target.ts";
 import { cliActor } from "./actor.ts";
@@ -71,12 +71,10 @@ export async function runShowRows(session: Session, id: string, options: RowFilt
     }),
   );
   const masks = (await session.catalogue()).masks ?? [];
-  const maskedOf = ({ table }: DifferenceRow): Set<string> =>
-    new Set(masks.filter((mask) => mask.table === table).map(({ column }) => column));
   const masked = { ...page, rows: page.rows.map((row) => maskDifference(row, masks)) };
   session.output.result(masked, () =>
     [
-      ...page.rows.map((row) => describeRow(row, maskedOf(row))),
+      ...page.rows.map((row) => describeRow(row, maskedColumns(row.table, masks))),
       page.next === null ? "that is all" : `more: --after ${page.next}`,
     ].join("\n\n"),
   );

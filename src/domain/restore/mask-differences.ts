@@ -20,11 +20,14 @@ export interface MaskedRow {
   readonly masked: readonly string[];
 }
 
+export const maskedColumns = (table: TableName, masks: NonNullable<Catalogue["masks"]>): ReadonlySet<string> =>
+  new Set(masks.filter((mask) => mask.table === table).map(({ column }) => column));
+
 export function maskDifference<Row extends ComparedRow>(
   row: Row,
   masks: NonNullable<Catalogue["masks"]>,
 ): Omit<Row, keyof ComparedRow> & Pick<Row, "table"> & MaskedRow {
-  const hidden = new Set(masks.filter(({ table }) => table === row.table).map(({ column }) => column));
+  const hidden = maskedColumns(row.table, masks);
   const without = (values: Values | null): Values | null =>
     values === null ? null : Object.fromEntries(Object.entries(values).filter(([column]) => !hidden.has(column)));
   const shown = new Set([row.key, row.backup, row.live].flatMap((values) => Object.keys(values ?? {})));
