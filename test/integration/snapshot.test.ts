@@ -99,6 +99,29 @@ async function endBackends(which: string): Promise<number> {
 
 const holding = "query LIKE 'WITH RECURSIVE%' AND state = 'idle in transaction'";
 
+test("TRUNCATE while the holder waits for its locks: the snapshot is younger, and sees what came after", async () => {
+  const source = openSource();
+  // The schema is known from the time before: reading it would wait, too, and the snapshot would be late enough by chance.
+  await (await hold(source)).release();
+  const other = new Client({ connectionString: database.url });
+  await other.connect();
+  try {
+    await other.query(
+      "BEGIN; CREATE TEMP TABLE kept AS TABLE notes; TRUNCATE notes; INSERT INTO notes SELECT * FROM kept",
+    );
+    const holding = hold(source);
+    const waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+    await waitUntil("the holder waits", async () => (await database.query(waiting)).length > 0);
+    await other.query("COMMIT");
+    const reader = await importFrom(source, await holding);
+    // A snapshot from before the commit would see neither the old rows (their file is gone) nor the new ones.
+    expect(countRows(await read(reader, rowsSqlOf(await holding, "public.notes")))).toBe(30_000);
+    await expect(reader.assertIntact()).resolves.toBeUndefined();
+  } finally {
+    await other.end();
+  }
+});
+
 describe("TRUNCATE after the snapshot", () => {
   test("waits behind the holder, and the rows are read", async () => {
     const source = openSource();
