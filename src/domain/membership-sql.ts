@@ -9,6 +9,9 @@ import { quoteIdentifier, quoteLiteral, quoteTable, quoteType } from "./sql-quot
  */
 export type Predicate = (alias: string, open?: ReadonlySet<TableName>) => string;
 
+/** A query for the keys ("id") of rows that a table is about to get, or is about to lose; null = of none. */
+export type Transit = (table: TableName) => string | null;
+
 /** How rows hang on rows of the same table. */
 export interface SelfEdge {
   readonly columns: readonly string[];
@@ -71,6 +74,7 @@ export function byType(
   type: string,
   target: TableDescription,
   isMember: Predicate,
+  inTransit: string | null,
 ): Predicate {
   const key = target.primaryKey[0] as string;
   const typeOf = (of: TableDescription, name: string) => of.columns.find((each) => each.name === name)?.type;
@@ -80,7 +84,13 @@ export function byType(
     const inner = `${alias}p`;
     const same = `${column(inner, key)}${cast} = ${column(alias, idColumn)}${cast}`;
     const found = `EXISTS (SELECT 1 FROM ${fromTable(target)} AS ${inner} WHERE ${same} AND ${isMember(inner, open)})`;
-    return `(${isType(alias, { column: typeColumn, is: type })} AND ${found})`;
+    const ofType = isType(alias, { column: typeColumn, is: type });
+    if (inTransit === null) return `(${ofType} AND ${found})`;
+    const row = `${alias}r`;
+    const comes =
+      `EXISTS (SELECT 1 FROM (${inTransit}) AS ${row} WHERE ${row}.id${cast} = ${column(alias, idColumn)}${cast} ` +
+      `AND NOT EXISTS (SELECT 1 FROM ${fromTable(target)} AS ${row}t WHERE ${column(`${row}t`, key)} = ${row}.id))`;
+    return `(${ofType} AND (${found} OR ${comes}))`;
   };
 }
 

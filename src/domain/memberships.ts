@@ -11,6 +11,7 @@ import {
   withRowsBelow,
   type Predicate,
   type SelfEdge,
+  type Transit,
 } from "./membership-sql.ts";
 import type { ForeignKey, SchemaDescription, TableDescription, TableName } from "./schema.ts";
 import { splitTable } from "./sql-quoting.ts";
@@ -26,12 +27,16 @@ export interface Membership {
   readonly organizationColumn: string | null;
 }
 
-/** Roles of all tables that the catalogue and the foreign keys explain. */
+/**
+ * Roles of all tables that the catalogue and the foreign keys explain. Rows that a type column ties to one that is in
+ * transit count as the organization's, unless the table has another row of that key.
+ */
 export function findMemberships(
   tables: readonly TableDescription[],
   catalogue: Catalogue,
+  transit: Transit = () => null,
 ): ReadonlyMap<TableName, Membership> {
-  return new MembershipSearch(tables, catalogue).run();
+  return new MembershipSearch(tables, catalogue, transit).run();
 }
 
 /** Every table through which rows of `table` are reached; when one of them changed, membership may have, too. */
@@ -52,14 +57,16 @@ class MembershipSearch {
   private readonly tables: readonly TableDescription[];
   private readonly byName: ReadonlyMap<TableName, TableDescription>;
   private readonly catalogue: Catalogue;
+  private readonly transit: Transit;
   private readonly keyType: string;
   private readonly found = new Map<TableName, Membership>();
 
-  constructor(tables: readonly TableDescription[], catalogue: Catalogue) {
+  constructor(tables: readonly TableDescription[], catalogue: Catalogue, transit: Transit) {
     const setAside = new Set([...catalogue.references, ...catalogue.exclusions].map((entry) => entry.table));
     this.tables = tables.filter((table) => !setAside.has(table.name));
     this.byName = new Map(this.tables.map((table) => [table.name, table]));
     this.catalogue = catalogue;
+    this.transit = transit;
     this.keyType = typeOf(this.byName.get(catalogue.root.table), catalogue.root.key) ?? "text";
   }
 
@@ -149,8 +156,13 @@ class MembershipSearch {
     const others = Object.entries(targets).filter(([, target]) => target !== table.name);
     if (!others.every(([, target]) => this.found.has(target))) return "open";
     const branches = others.map(([type, target]) =>
-      byType(table, declared, type, this.byName.get(target) as TableDescription, (alias, open) =>
-        this.of(target).predicate(alias, open),
+      byType(
+        table,
+        declared,
+        type,
+        this.byName.get(target) as TableDescription,
+        (alias, open) => this.of(target).predicate(alias, open),
+        this.transit(target),
       ),
     );
     const own = Object.entries(targets).find(([, target]) => target === table.name)?.[0];

@@ -104,6 +104,62 @@ describe("restoring single records", () => {
     expect(await fixture.query("SELECT id FROM gifts WHERE what = 'made since'")).toEqual([{ id: 5 }]);
   });
 
+  // Guests are deleted with all that hangs on them, as an app does it that forgets the comments.
+  const deleteGuests = () =>
+    fixture.query(
+      "UPDATE orgs SET main_guest = NULL WHERE id = 1; DELETE FROM gifts WHERE id < 9; DELETE FROM guests WHERE org_id = 1",
+    );
+
+  test("finds what the record left behind: no conflict, and it is the organization's again", async () => {
+    await fixture.query(
+      "INSERT INTO comments SELECT 3, subject_type, subject_id, 'made since' FROM comments WHERE id = 1",
+    );
+    await deleteGuests();
+    await fixture.query("DELETE FROM comments WHERE id = 2");
+    const input = plan(guest("a"), guest("b"));
+    await fixture.target.stage(input, () => {});
+    const comments = (await fixture.target.diff(input)).find((each) => each.table === "public.comments");
+    expect(comments).toEqual({ table: "public.comments", missing: 1, changed: 0, same: 1, liveOnly: 0, taken: 0 });
+    await restore(fixture, input);
+    const all = ["1 about a", "2 about b", "3 made since"];
+    const read = async () =>
+      (await fixture.query<{ c: string }>("SELECT id || ' ' || words AS c FROM comments ORDER BY id")).map(
+        ({ c }) => c,
+      );
+    expect(await read()).toEqual(all);
+    expect((await fixture.rows("1"))["public.comments"]).toHaveLength(3);
+    expect(await fixture.target.rollback(input.restoreId, { partial: false })).toMatchObject({ refused: [] });
+    expect(await read()).toEqual([all[0], all[2]]);
+    expect((await fixture.rows("1"))["public.guests"]).toEqual([]);
+  });
+
+  test("overwrites what the record left behind and somebody changed, and a rollback brings the change back", async () => {
+    await fixture.query("UPDATE comments SET words = 'changed since' WHERE id = 1");
+    await deleteGuests();
+    const input = plan(guest("a"));
+    await restore(fixture, input);
+    const words = "SELECT words FROM comments WHERE id = 1";
+    expect(await fixture.query(words)).toEqual([{ words: "about a" }]);
+    expect(await fixture.target.rollback(input.restoreId, { partial: false })).toMatchObject({ refused: [] });
+    expect(await fixture.query(words)).toEqual([{ words: "changed since" }]);
+  });
+
+  test("does not take what hangs on a record of another organization that has its id now", async () => {
+    await deleteGuests();
+    await fixture.query("INSERT INTO guests VALUES ('00000000-0000-0000-0000-00000000000a', 2)");
+    others = await fixture.fingerprint("2");
+    const input = plan(guest("a"));
+    await fixture.target.stage(input, () => {});
+    const found = await fixture.target.diff(input);
+    expect(found.find((each) => each.table === "public.comments")).toMatchObject({ same: 0, taken: 1 });
+    expect(
+      (
+        await fixture.target.readDifferences(input.restoreId, { table: null, kind: "taken", after: 0, limit: 9 })
+      ).rows.every(({ live }) => live === null),
+    ).toBe(true);
+    await expect(restore(fixture, input)).rejects.toMatchObject({ code: "RestoreConflict" });
+  });
+
   test("takes keys as people write them, and those of several columns", async () => {
     await wipe();
     await restore(fixture, plan({ table: "public.guests", key: ["{00000000-0000-0000-0000-00000000000B}"] }));

@@ -5,6 +5,7 @@ import { BackupError } from "../errors.ts";
 import type { DriftEntry, RestoreSelection } from "../restore-request.ts";
 import type { SchemaDescription, TableDescription, TableName } from "../schema.ts";
 import { fillOrganization } from "../sql-quoting.ts";
+import type { Transit } from "../membership-sql.ts";
 import { dependenciesOf, findMemberships, ownTables } from "../memberships.ts";
 import { mapTable } from "./map-table.ts";
 import type { RestoreTable } from "./restore-table.ts";
@@ -17,6 +18,8 @@ export interface RestorePlan {
   readonly drift: readonly DriftEntry[];
   /** The organization's rows of any live table that has some; for proofs over tables that are not restored. */
   readonly predicates: ReadonlyMap<TableName, (alias: string) => string>;
+  /** The organization's, while rows of other tables come back or leave. */
+  readonly withTransit: (transit: Transit) => RestorePlan["predicates"];
   /** Without what the live database no longer has. */
   readonly catalogue: Catalogue;
 }
@@ -40,12 +43,16 @@ export function planRestore(input: PlanInput): RestorePlan {
     throw new BackupError(problem.code, `The catalogue does not fit the live database: ${problem.message}`);
   const live = new Map(ownTables(liveSchema, catalogue.schemas).map((table) => [table.name, table]));
   const memberships = findMemberships([...live.values()], catalogue);
-  const predicates = new Map(
-    [...memberships].map(([name, membership]) => [
-      name,
-      (alias: string): string => fillOrganization(membership.predicate(alias), input.organizationId),
-    ]),
-  );
+  const predicatesOf = (found: typeof memberships): RestorePlan["predicates"] =>
+    new Map(
+      [...found].map(([name, membership]) => [
+        name,
+        (alias: string): string => fillOrganization(membership.predicate(alias), input.organizationId),
+      ]),
+    );
+  const predicates = predicatesOf(memberships);
+  const withTransit = (transit: Transit): RestorePlan["predicates"] =>
+    predicatesOf(findMemberships([...live.values()], catalogue, transit));
   const backupTables = new Map(backupSchema.tables.map((table) => [table.name, table]));
   const narrowedTypes = findNarrowedTypes(backupSchema, liveSchema);
   const drift: DriftEntry[] = [];
@@ -87,7 +94,7 @@ export function planRestore(input: PlanInput): RestorePlan {
       },
     ];
   });
-  return { tables: orderTables(tables, liveSchema), drift, predicates, catalogue };
+  return { tables: orderTables(tables, liveSchema), drift, predicates, withTransit, catalogue };
 }
 
 const tableGone = (table: TableName, rows: number, present: boolean): DriftEntry => ({

@@ -19,7 +19,7 @@ import { proveWrites } from "./prove.ts";
 import { proveMirror } from "./prove-mirror.ts";
 import { withContext, withSession, type RestoreContext } from "./restore-context.ts";
 import type { RestoreSession } from "./restore-session.ts";
-import { ensureStaged, withoutIdleTables } from "./stage.ts";
+import { asStaged, ensureStaged } from "./stage.ts";
 import { rememberPlan } from "./remembered-plan.ts";
 import { chooseMode, logParts, preparePart, writeParts, type WriteContext, type WritePart } from "./write-changes.ts";
 
@@ -73,7 +73,7 @@ async function applyOnce(url: string, whole: RestoreContext, options: ApplyOptio
   const done = await findApplied(session, input.restoreId);
   if (done !== null) return done;
   const staged = await ensureStaged(whole);
-  const context = withoutIdleTables(whole, staged.tables);
+  const context = asStaged(whole, staged.tables);
   const { plan } = context;
   const stagedRows = new Map(staged.tables.map(({ table, rows }) => [table, rows]));
   try {

@@ -1,5 +1,6 @@
 // What an applied restore leaves for its rollback, which has neither backup nor catalogue.
 import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
+import { leavingWith } from "../../../domain/restore/rows-in-transit.ts";
 import type { TableName } from "../../../domain/schema.ts";
 import type { RestoreContext } from "./restore-context.ts";
 import type { WritePart } from "./write-changes.ts";
@@ -16,13 +17,14 @@ export interface RememberedTable {
   readonly columns: string;
 }
 
-export function rememberPlan({ input }: RestoreContext, parts: readonly WritePart[]): RememberedPlan {
+export function rememberPlan({ input, plan, staging }: RestoreContext, parts: readonly WritePart[]): RememberedPlan {
+  const predicates = plan.withTransit(leavingWith(parts, staging));
   return {
     schemas: input.catalogue.schemas,
     tables: parts.map(({ table }) => ({
       table: table.table,
       // An alias that is put in its place later; no table or column is called so.
-      predicate: table.predicate(aliasMark),
+      predicate: (predicates.get(table.table) ?? table.predicate)(aliasMark),
       dependsOn: table.dependsOn,
       columns: describeColumns(table.live),
     })),

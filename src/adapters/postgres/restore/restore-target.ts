@@ -10,7 +10,7 @@ import { compareAll, keepConflicts } from "./difference.ts";
 import { giveUpRestore, listStaged } from "./give-up.ts";
 import { forgetRestores } from "./forget.ts";
 import { rollBackRestore } from "./rollback.ts";
-import { ensureStaged, withoutIdleTables } from "./stage.ts";
+import { asStaged, ensureStaged } from "./stage.ts";
 import { decide, decideRest } from "./decisions.ts";
 import { readDifferences } from "./read-differences.ts";
 import { forgetClone } from "./clone.ts";
@@ -28,7 +28,7 @@ export function createRestoreTarget({ url }: RestoreTargetOptions): RestoreTarge
     diff: (input) =>
       withContext(url, input, async (whole) => {
         const staged = await ensureStaged(whole);
-        const context = withoutIdleTables(whole, staged.tables);
+        const context = asStaged(whole, staged.tables);
         const rows = new Map(staged.tables.map((entry) => [entry.table, entry.rows]));
         const kept = await compareAll(context, input, rows);
         if (input.strategy === "prompt") await keepConflicts(context);

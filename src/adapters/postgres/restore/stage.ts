@@ -4,6 +4,7 @@ import { BackupError } from "../../../domain/errors.ts";
 import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
 import { createValidityFunction } from "../../../domain/restore/staging-sql.ts";
 import { restoredNames } from "../../../domain/restore/row-sql.ts";
+import { countReturning } from "../../../domain/restore/rows-in-transit.ts";
 import type { TableName } from "../../../domain/schema.ts";
 import type { StagedRestore } from "../../../ports/restore-target.ts";
 import { isClone, mapStaged, planCloneOf, planSource, refuseExistingTarget } from "./clone.ts";
@@ -104,7 +105,7 @@ async function stageAll(context: RestoreContext, clone: ClonePlan | null, onProg
       for (const table of plan.tables) await finishTable(context, table, "s");
     }
     const tables = staged.map(({ table, rows }) => ({ table, rows }));
-    const shown = withoutIdleTables(context, tables).plan.tables.map(describeShown);
+    const shown = asStaged(context, tables).plan.tables.map(describeShown);
     const facts: Facts = { identity: stagingIdentity(context), tables, shown, notes };
     await session.execute(`INSERT INTO ${staging.facts} VALUES ('staged', $1)`, "keeping what was staged", [
       JSON.stringify(facts),
@@ -149,10 +150,14 @@ async function makeSchema({ session, staging, input }: RestoreContext): Promise<
   return modern === "t";
 }
 
-/** Where single records come back, a table of which no row does is not looked at any more, and has no working table. */
-export function withoutIdleTables(context: RestoreContext, staged: StagedRestore["tables"]): RestoreContext {
-  const { plan, input } = context;
-  if (input.selection.records === null) return context;
+/**
+ * The plan by what was staged. Where single records come back, a table of which no row does is not looked at any more, and
+ * has no working table.
+ */
+export function asStaged(context: RestoreContext, staged: StagedRestore["tables"]): RestoreContext {
+  const { plan, input, staging } = context;
   const busy = new Set(staged.filter(({ rows }) => rows > 0).map(({ table }) => table));
-  return { ...context, plan: { ...plan, tables: plan.tables.filter(({ table }) => busy.has(table)) } };
+  const tables = input.selection.records === null ? plan.tables : plan.tables.filter(({ table }) => busy.has(table));
+  const narrowed = { ...plan, tables };
+  return { ...context, plan: isClone(context) ? narrowed : countReturning(narrowed, staging) };
 }
