@@ -3,12 +3,17 @@
 // A dependant can't be without its record: a reference that is NOT NULL or ON DELETE CASCADE, or a polymorphic one. The
 // organization itself is nobody's dependant: it would bring everything. A needed parent comes back only if it is missing.
 //
-//   Guest Anna: her gifts and seat come with her (dependants); her wedding and her table only if they are gone (parents).
+// A row whose reference was set to NULL when its record was deleted (ON DELETE SET NULL) stayed as it is: it is cut loose,
+// and only that reference is set again.
+//
+//   Guest Anna: her gifts and seat come with her (dependants); her wedding and her table only if they are gone (parents);
+//   the ride that she drove has its driver again (cut loose).
 //
 // Only keys are held, never rows: the rows pass by, as often as a new key could match one. sought() tells beforehand which
 // of them are worth a closer look.
 import type { Catalogue } from "../catalogue.ts";
 import type { SchemaDescription, TableDescription, TableName } from "../schema.ts";
+import { setsNull } from "./loose-sql.ts";
 import { baseTypeName } from "./type-difference.ts";
 
 export interface ClosureSource {
@@ -22,6 +27,7 @@ interface Edge {
   readonly parent: TableName;
   readonly referencedColumns: readonly string[];
   readonly isDependant: boolean;
+  readonly cutsLoose: boolean;
   /** A polymorphic reference counts only where the type column holds this value. */
   readonly type: { readonly column: string; readonly value: string } | null;
 }
@@ -41,6 +47,7 @@ export class RecordClosure {
   private readonly held = new Map<string, Set<string>>();
   private readonly asked = new Map<string, Set<string>>();
   private readonly wanted = new Map<string, { readonly edge: Edge; readonly values: Set<string> }>();
+  private readonly withLoose = new Set<TableName>();
   private readonly soughtIn = new Map<TableName, Sought>();
   private readonly knocks = new Map<TableName, number>();
 
@@ -66,12 +73,16 @@ export class RecordClosure {
     return [...this.unseen.values()][0] ?? null;
   }
 
-  /** Takes the records and their dependants among rows that pass by. @returns whether the row is one. */
-  takeDependants(table: TableName, fields: Fields): boolean {
+  /** Takes the records and their dependants among rows that pass by. @returns what the row is; null = of no interest. */
+  takeDependants(table: TableName, fields: Fields): "chosen" | "loose" | null {
     const { primaryKey } = this.describe(table);
     const key = primaryKey.length === 0 ? null : this.tuple(table, primaryKey, fields);
     const isChosen = key !== null && this.chosen.get(table)?.has(key) === true;
-    if (!isChosen && !this.dependsOnChosen(table, fields)) return false;
+    if (!isChosen && !this.dependsOnChosen(table, fields)) {
+      if (this.looseColumns(table, fields) === null) return null;
+      this.withLoose.add(table);
+      return "loose";
+    }
     if (key !== null) {
       this.chooseKey(table, key);
       this.unseen.delete(`${table}\t${key}`);
@@ -82,7 +93,20 @@ export class RecordClosure {
       if (value !== null) this.hold(edge, value);
     }
     this.want(table, fields);
-    return true;
+    return "chosen";
+  }
+
+  /** Whether rows of the table were cut loose. */
+  hasLoose(table: TableName): boolean {
+    return this.withLoose.has(table);
+  }
+
+  /** Columns by which a row that does not come back itself pointed at one that does; null = by none. */
+  looseColumns(table: TableName, fields: Fields): readonly string[] | null {
+    if (this.describe(table).primaryKey.length === 0) return null;
+    if (this.fateOf(table, this.source(table).columns, fields) !== null) return null;
+    const edges = this.edges.filter((edge) => edge.child === table && edge.cutsLoose && this.isHeld(edge, fields));
+    return edges.length === 0 ? null : edges.flatMap(({ columns }) => columns);
   }
 
   /** Values of parents that are wanted and not asked for yet, by the edges that want them. */
@@ -121,7 +145,8 @@ export class RecordClosure {
 
   /** Whether no row of the table can come back. */
   isUntouched(table: TableName): boolean {
-    if (this.describe(table).primaryKey.length > 0) return !this.chosen.has(table) && !this.needed.has(table);
+    if (this.describe(table).primaryKey.length > 0)
+      return !this.chosen.has(table) && !this.needed.has(table) && !this.withLoose.has(table);
     return !this.edges.some((edge) => edge.child === table && edge.isDependant && this.held.has(nameOf(edge)));
   }
 
@@ -136,7 +161,7 @@ export class RecordClosure {
    */
   sought(table: TableName): Sought | null {
     const seeking = this.edges.filter(
-      (edge) => edge.child === table && edge.isDependant && this.held.has(nameOf(edge)),
+      (edge) => edge.child === table && (edge.isDependant || edge.cutsLoose) && this.held.has(nameOf(edge)),
     );
     const types = [
       ...this.typesOf(table, this.describe(table).primaryKey.slice(0, 1)),
@@ -163,7 +188,7 @@ export class RecordClosure {
     if (this.held.get(name)?.has(value)) return;
     add(this.held, name, value);
     for (const each of this.edges) {
-      if (!each.isDependant || nameOf(each) !== name) continue;
+      if (!(each.isDependant || each.cutsLoose) || nameOf(each) !== name) continue;
       this.seek(each.child, each.columns, value);
       this.knock(each.child);
     }
@@ -180,11 +205,12 @@ export class RecordClosure {
   }
 
   private dependsOnChosen(table: TableName, fields: Fields): boolean {
-    return this.edges.some((edge) => {
-      if (edge.child !== table || !edge.isDependant) return false;
-      const value = this.reference(edge, fields);
-      return value !== null && this.held.get(nameOf(edge))?.has(value) === true;
-    });
+    return this.edges.some((edge) => edge.child === table && edge.isDependant && this.isHeld(edge, fields));
+  }
+
+  private isHeld(edge: Edge, fields: Fields): boolean {
+    const value = this.reference(edge, fields);
+    return value !== null && this.held.get(nameOf(edge))?.has(value) === true;
   }
 
   private want(table: TableName, fields: Fields): void {
@@ -226,7 +252,16 @@ export class RecordClosure {
     const keys = table.foreignKeys.map(({ columns, referencedTable, referencedColumns, definition }): Edge => {
       const isBound = columns.every(isNotNull) || /ON DELETE CASCADE/.test(definition);
       const isDependant = isBound && table.name !== catalogue.root.table;
-      return { child: table.name, columns, parent: referencedTable, referencedColumns, isDependant, type: null };
+      const cutsLoose = !isBound && setsNull(definition);
+      return {
+        child: table.name,
+        columns,
+        parent: referencedTable,
+        referencedColumns,
+        isDependant,
+        cutsLoose,
+        type: null,
+      };
     });
     const polymorphic = catalogue.polymorphic
       .filter((entry) => entry.table === table.name)
@@ -234,7 +269,8 @@ export class RecordClosure {
         Object.entries(targets).map(([value, parent]): Edge => {
           const referencedColumns = this.tables.get(parent)?.primaryKey ?? [];
           const type = { column: typeColumn, value: escapeCopyText(value) };
-          return { child: table.name, columns: [idColumn], parent, referencedColumns, isDependant: true, type };
+          const [isDependant, cutsLoose] = [true, false];
+          return { child: table.name, columns: [idColumn], parent, referencedColumns, isDependant, cutsLoose, type };
         }),
       );
     return [...keys, ...polymorphic].filter(

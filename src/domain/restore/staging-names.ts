@@ -1,12 +1,13 @@
 // Names of what a restore makes in the database. One letter for each kind of working table, and the table's number.
 //
 //   s  the backup's rows        o  keys of rows that only come back if they are missing (parents that a record needs)
+//   l  keys and references of live rows that were cut loose from a record that comes back
 //   b  the later backup's rows, for a three-way merge
 //   d  the difference           w  what is written: operation and key
 //   v  the values of updates    u  rows as they were before        p  rows that are taken out and put back
 import { quoteIdentifier } from "../sql-quoting.ts";
 
-export type StagingKind = "s" | "o" | "b" | "d" | "e" | "w" | "v" | "u" | "p";
+export type StagingKind = "s" | "o" | "l" | "b" | "d" | "e" | "w" | "v" | "u" | "p";
 
 /** Quoted. `restoreHex` is the restore's id in hex digits, at most 32. */
 export const stagingSchema = (restoreHex: string): string => quoteIdentifier(`wedsync_restore_${restoreHex}`);

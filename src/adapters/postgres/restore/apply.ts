@@ -122,7 +122,7 @@ async function applyOnce(url: string, whole: RestoreContext, options: ApplyOptio
       url,
       liveRowsBefore: ({ table }) => difference.liveRows[table] ?? 0,
     });
-    const tables = summarize(difference, parts, stagedRows);
+    const tables = summarize(difference, parts);
     const result: ApplyResult = {
       applied: true,
       tables,
@@ -312,14 +312,10 @@ function describeMerge({ input }: RestoreContext, parts: readonly WritePart[]): 
   return `merged three-way: ${conflicts} rows keep a live value that both sides had changed`;
 }
 
-function summarize(
-  difference: KeptDifference,
-  parts: readonly WritePart[],
-  stagedRows: ReadonlyMap<TableName, number>,
-): AppliedTable[] {
-  return difference.tables.map(({ table }) => {
+function summarize(difference: KeptDifference, parts: readonly WritePart[]): AppliedTable[] {
+  return difference.tables.map(({ table, missing, changed, taken, same }) => {
     const part = parts.find((each) => each.table.table === table);
     const [inserted, updated, deleted] = [part?.inserted ?? 0, part?.updated ?? 0, part?.deleted ?? 0];
-    return { table, inserted, updated, deleted, unchanged: (stagedRows.get(table) ?? 0) - inserted - updated };
+    return { table, inserted, updated, deleted, unchanged: missing + changed + taken + same - inserted - updated };
   });
 }

@@ -7,6 +7,7 @@ import {
   hashShownRows,
   markTakenByKey,
 } from "../../../domain/restore/difference-sql.ts";
+import { countIdleLoose, looseKeys, stageLoose } from "../../../domain/restore/loose-sql.ts";
 import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
 import { keyText } from "../../../domain/restore/row-sql.ts";
 import { isStaged, markTakenByValue } from "../../../domain/restore/unique-sql.ts";
@@ -14,6 +15,7 @@ import type { ConflictStrategy, LiveOnly, TableDifference } from "../../../domai
 import type { TableName } from "../../../domain/schema.ts";
 import { quoteLiteral } from "../../../domain/sql-quoting.ts";
 import { readLiveFacts, type LiveFacts } from "./live-facts.ts";
+import { planMergeBase } from "./merge-base.ts";
 import type { RestoreContext } from "./restore-context.ts";
 
 export interface DifferenceIntent {
@@ -93,13 +95,15 @@ export async function compareTables(
 }
 
 async function compareTable(
-  { session, staging, input, restoreId }: RestoreContext,
+  context: RestoreContext,
   table: RestoreTable,
   intent: DifferenceIntent,
   facts: LiveFacts,
   stagedRows: number,
 ): Promise<TableDifference> {
+  const { session, staging, input, restoreId } = context;
   const doing = `comparing ${table.table}`;
+  const hasLoose = await linkLoose(context, table);
   const [d, e] = [staging.table("d", table.number), staging.table("e", table.number)];
   const hasEarlier = (await session.value("SELECT to_regclass($1) IS NOT NULL", doing, [d])) === "t";
   if (hasEarlier) await session.execute(`ALTER TABLE ${d} RENAME TO e${table.number}`, doing);
@@ -125,7 +129,24 @@ async function compareTable(
   }
   await session.execute(`CREATE INDEX ON ${d} (number)`, doing);
   const { missing, changed, liveOnly, taken } = counts;
-  return { table: table.table, missing, changed, liveOnly, taken, same: stagedRows - missing - changed - taken };
+  const idle = hasLoose ? await session.count(countIdleLoose(staging, table), doing) : 0;
+  return { table: table.table, missing, changed, liveOnly, taken, same: stagedRows - idle - missing - changed - taken };
+}
+
+/** @returns whether the table has rows that were cut loose from a record that comes back. */
+async function linkLoose(context: RestoreContext, table: RestoreTable): Promise<boolean> {
+  const { session, staging, input, plan } = context;
+  if (input.selection.records === null) return false;
+  const doing = `looking for rows of ${table.table} that were cut loose`;
+  const l = staging.table("l", table.number);
+  if ((await session.value("SELECT to_regclass($1) IS NOT NULL", doing, [l])) !== "t") return false;
+  const bases = planMergeBase(context);
+  const references = looseKeys(table).flatMap((key) => {
+    const parent = plan.tables.find((each) => each.table === key.referencedTable);
+    return parent === undefined ? [] : [{ key, parent, parentHasBase: bases.has(parent.table) }];
+  });
+  for (const sql of stageLoose(staging, table, references)) await session.execute(sql, doing);
+  return true;
 }
 
 async function markTaken(

@@ -1,5 +1,6 @@
 // The media files that staged rows name. A table or column that was not staged names none.
 import type { MediaColumn } from "../../../domain/catalogue.ts";
+import { columnOf } from "../../../domain/restore/row-sql.ts";
 import { quoteIdentifier } from "../../../domain/sql-quoting.ts";
 import type { StagedPath } from "../../../ports/restore-target.ts";
 import { stagingOf } from "./restore-context.ts";
@@ -13,11 +14,12 @@ export async function readStagedPaths(
 ): Promise<readonly StagedPath[]> {
   const staging = stagingOf(restoreId);
   const paths = new Set<string>();
-  for (const { table, number, names } of await readShownTables(session, restoreId)) {
+  for (const { table, number, names, key } of await readShownTables(session, restoreId)) {
     for (const media of columns) {
       if (media.table !== table || !names.includes(media.column)) continue;
       const column = quoteIdentifier(media.column);
-      const sql = `SELECT DISTINCT ${column}::text AS path FROM ${staging.table("s", number)} WHERE ${column} IS NOT NULL`;
+      const restored = `FROM ${staging.table("s", number)} AS s WHERE s.${column} IS NOT NULL${await withoutLoose(session, staging.table("l", number), key)}`;
+      const sql = `SELECT DISTINCT s.${column}::text AS path ${restored}`;
       for (const row of await session.rows(sql, `reading the files that ${table} names`)) paths.add(row["path"] ?? "");
     }
   }
@@ -26,4 +28,12 @@ export async function readStagedPaths(
   if (isCopy !== "t") return [...paths].map((path) => ({ path, source: path }));
   const known = await session.rows(`SELECT old AS source, new AS path FROM ${staging.paths}`, doing);
   return known.flatMap(({ source, path }) => (source && path && paths.has(path) ? [{ path, source }] : []));
+}
+
+/** A row of which only a reference is set again names its own file, not the backup's. */
+async function withoutLoose(session: RestoreSession, l: string, key: readonly string[]): Promise<string> {
+  if ((await session.value("SELECT to_regclass($1) IS NOT NULL", "looking for rows that were cut loose", [l])) !== "t")
+    return "";
+  const matches = key.map((name) => `${columnOf("l", name)} = ${columnOf("s", name)}`).join(" AND ");
+  return ` AND NOT EXISTS (SELECT 1 FROM ${l} AS l WHERE ${matches})`;
 }

@@ -12,13 +12,13 @@ import { columnOf, keyNames, liveTable } from "../../../domain/restore/row-sql.t
 import type { StagingKind } from "../../../domain/restore/staging-names.ts";
 import type { BackupTable } from "../../../ports/restore-target.ts";
 import type { RestoreContext } from "./restore-context.ts";
-import { KeptRows, takeDependants } from "./take-dependants.ts";
+import { KeptRows, takeDependants, type KeptLines } from "./take-dependants.ts";
 import { rowsInQuestion, type PassingRow } from "./rows-in-question.ts";
 
 export interface SelectedRecords {
   readonly closure: RecordClosure;
   /** Rows that were taken, by table; null when they are too many. */
-  readonly kept: ReadonlyMap<string, readonly string[]> | null;
+  readonly kept: KeptLines | null;
 }
 
 /** Null where whole tables are restored. @throws UsageInvalid for a record that the backup does not have. */
@@ -118,12 +118,34 @@ export async function* filterRows(
   const { table, columns, readRows } = source;
   if (closure.isUntouched(table)) return;
   const isKept = kind === "s" && kept !== null; // a merge's base is another backup
-  const passing = isKept ? keptRows(kept.get(table) ?? []) : rowsInQuestion(readRows(), columns, closure.sought(table));
+  const passing = isKept
+    ? keptRows(kept.linesOf(table, "chosen"))
+    : rowsInQuestion(readRows(), columns, closure.sought(table));
   for await (const { line, fields } of passing) {
     const fate = closure.fateOf(table, columns, fields);
     if (fate === null) continue;
     onRow(fate, fields);
     yield Buffer.from(`${line}\n`);
+  }
+}
+
+/** The rows that were cut loose, as COPY text of the columns of l. */
+export async function* looseRows(
+  { closure, kept }: SelectedRecords,
+  { table, columns, readRows }: BackupTable,
+  narrowed: RestoreTable,
+  onRow: () => void,
+): AsyncGenerator<Buffer> {
+  const passing =
+    kept === null ? rowsInQuestion(readRows(), columns, closure.sought(table)) : keptRows(kept.linesOf(table, "loose"));
+  for await (const { fields } of passing) {
+    const loose = closure.looseColumns(table, fields);
+    if (loose === null) continue;
+    onRow();
+    const values = narrowed.columns.map(({ name, backupName }) =>
+      narrowed.key.includes(name) || loose.includes(backupName) ? fields[columns.indexOf(backupName)] : "\\N",
+    );
+    yield Buffer.from(`${values.join("\t")}\n`);
   }
 }
 

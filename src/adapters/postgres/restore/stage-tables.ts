@@ -2,6 +2,7 @@
 // core a session, so a large organization is staged by two.
 import { BackupError } from "../../../domain/errors.ts";
 import type { DriftEntry } from "../../../domain/restore-request.ts";
+import { narrowToLoose } from "../../../domain/restore/loose-sql.ts";
 import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
 import type { StagingKind } from "../../../domain/restore/staging-names.ts";
 import {
@@ -18,7 +19,7 @@ import type { BackupTable } from "../../../ports/restore-target.ts";
 import { isClone } from "./clone.ts";
 import { planMergeBase } from "./merge-base.ts";
 import type { RestoreContext } from "./restore-context.ts";
-import { filterRows, keepNeeded, type SelectedRecords } from "./select-records.ts";
+import { filterRows, keepNeeded, looseRows, type SelectedRecords } from "./select-records.ts";
 
 /** Below it, a second session costs more than it saves. */
 const bytesForTwo = 16 * 1024 * 1024;
@@ -75,21 +76,32 @@ async function stageWithBase(work: StagingWork, table: RestoreTable): Promise<St
   if (selected?.closure.isUntouched(table.table) === true) return { table: table.table, rows: 0, misfits: [] };
   const source = context.input.backup.tables.find((each) => each.table === table.table) as BackupTable;
   const staged = await stageTable(work, table, source, "s");
+  const loose = await stageLooseRows(work, table, source);
   const base = planMergeBase(context).get(table.table);
   const misfits = base === undefined ? [] : (await stageTable(work, base.table, base.source, "b")).misfits;
   onProgress({ table: table.table, rows: staged.rows });
-  return { ...staged, misfits: [...staged.misfits, ...misfits] };
+  const rows = staged.rows + loose.rows;
+  return { table: table.table, rows, misfits: [...staged.misfits, ...loose.misfits, ...misfits] };
+}
+
+/** A copy has no live rows that could be. */
+async function stageLooseRows(work: StagingWork, table: RestoreTable, source: BackupTable): Promise<StagedTable> {
+  const { context, selected } = work;
+  if (selected?.closure.hasLoose(table.table) !== true || table.key.length === 0 || isClone(context))
+    return { table: table.table, rows: 0, misfits: [] };
+  const narrowed = narrowToLoose(table);
+  let expected = 0;
+  const lines = looseRows(selected, source, narrowed, () => (expected += 1));
+  return await load(work, narrowed, "l", lines, () => expected);
 }
 
 async function stageTable(
-  { context, selected, hasInputCheck }: StagingWork,
+  work: StagingWork,
   table: RestoreTable,
   source: BackupTable,
   kind: StagingKind,
 ): Promise<StagedTable> {
-  const { session, staging } = context;
-  const doing = `staging ${table.table}`;
-  await session.execute(createStagingTable(staging, table, kind), doing);
+  const { context, selected } = work;
   const needed: (readonly string[])[] = [];
   let expected = selected === null ? source.rows : 0;
   const chosen =
@@ -99,9 +111,25 @@ async function stageTable(
           expected += 1;
           if (fate === "needed") needed.push(fields);
         });
-  const rows = await session.copyIn(copyIntoStaging(staging, table, kind), chosen, doing);
-  if (rows !== expected)
-    throw new BackupError("RecoverMismatch", `${table.table} has ${rows} rows where the backup states ${expected}.`, {
+  const staged = await load(work, table, kind, chosen, () => expected);
+  if (kind === "s" && selected !== null && staged.misfits.length === 0) await keepNeeded(context, table, needed);
+  return staged;
+}
+
+/** `expected`: asked when all rows have passed. */
+async function load(
+  { context, hasInputCheck }: StagingWork,
+  table: RestoreTable,
+  kind: StagingKind,
+  lines: AsyncIterable<Buffer>,
+  expected: () => number,
+): Promise<StagedTable> {
+  const { session, staging } = context;
+  const doing = `staging ${table.table}`;
+  await session.execute(createStagingTable(staging, table, kind), doing);
+  const rows = await session.copyIn(copyIntoStaging(staging, table, kind), lines, doing);
+  if (rows !== expected())
+    throw new BackupError("RecoverMismatch", `${table.table} has ${rows} rows where the backup states ${expected()}.`, {
       table: table.table,
     });
   const misfits = await findMisfits(session, staging, table, kind, hasInputCheck);
@@ -111,7 +139,6 @@ async function stageTable(
   if (cast !== null) await session.execute(cast, doing);
   if (isClone(context)) await session.execute(`ANALYZE ${staging.table(kind, table.number)}`, doing);
   else await finishTable(context, table, kind);
-  if (kind === "s" && selected !== null) await keepNeeded(context, table, needed);
   return staged;
 }
 

@@ -7,26 +7,42 @@ import { rowsInQuestion } from "./rows-in-question.ts";
 /** Text of rows that is kept until they are staged; beyond it they pass by a second time. */
 const maxKeptBytes = 64 * 1024 * 1024;
 
+export interface KeptLines {
+  linesOf(table: string, kind: "chosen" | "loose"): readonly string[];
+}
+
 export class KeptRows {
   private bytes = 0;
-  private readonly byTable = new Map<string, string[]>();
+  private readonly chosen = new Map<string, string[]>();
+  private readonly loose = new Map<string, string[]>();
 
-  get rows(): ReadonlyMap<string, readonly string[]> | null {
-    return this.bytes > maxKeptBytes ? null : this.byTable;
+  /** Null when they are too many. `loose`: that were only cut loose. */
+  get rows(): KeptLines | null {
+    return this.bytes > maxKeptBytes ? null : this;
+  }
+
+  linesOf(table: string, kind: "chosen" | "loose"): readonly string[] {
+    return this[kind].get(table) ?? [];
   }
 
   /** Before its rows pass by again. */
   forget(table: string): void {
-    for (const line of this.byTable.get(table) ?? []) this.bytes -= line.length;
-    this.byTable.delete(table);
+    for (const lines of [this.chosen, this.loose]) {
+      for (const line of lines.get(table) ?? []) this.bytes -= line.length;
+      lines.delete(table);
+    }
   }
 
-  keep(table: string, line: string): void {
+  keep(table: string, line: string, kind: "chosen" | "loose" = "chosen"): void {
     this.bytes += line.length;
-    if (this.bytes > maxKeptBytes) return this.byTable.clear();
-    const lines = this.byTable.get(table) ?? [];
+    if (this.bytes > maxKeptBytes) {
+      this.chosen.clear();
+      this.loose.clear();
+      return;
+    }
+    const lines = this[kind].get(table) ?? [];
     lines.push(line);
-    this.byTable.set(table, lines);
+    this[kind].set(table, lines);
   }
 }
 
@@ -44,8 +60,10 @@ export async function takeDependants(
       heard.set(table, knocks);
       isOver = false;
       kept.forget(table);
-      for await (const { line, fields } of rowsInQuestion(readRows(), columns, closure.sought(table)))
-        if (closure.takeDependants(table, fields)) kept.keep(table, line);
+      for await (const { line, fields } of rowsInQuestion(readRows(), columns, closure.sought(table))) {
+        const what = closure.takeDependants(table, fields);
+        if (what !== null) kept.keep(table, line, what);
+      }
     }
   }
 }
