@@ -135,6 +135,8 @@ export class RestoreRun {
       if (applied.applied) return { applied, preRestoreSequence: protectedBy.sequence, notes: protectedBy.notes };
       this.askedAgain += applied.askAgain;
       gate.undecided = applied.askAgain;
+      // Rows that differ since have numbers of their own by now; the target knows which there are.
+      gate.lastNumber = Number.MAX_SAFE_INTEGER;
       if (this.expired && order.defaultDecision !== null) {
         // Nobody is asked after the deadline: the default decides on the row as it is now.
         this.decidedByDefault += applied.askAgain;

@@ -42,9 +42,11 @@ export async function readDecisionFile(path: string): Promise<DecisionFile> {
   throw usage(`The file of --decisions is not well formed:\n- ${problems.join("\n- ")}`);
 }
 
-export async function* readConflicts(target: RestoreTarget, restoreId: string): AsyncGenerator<DifferenceRow> {
+type Filter = Pick<Parameters<RestoreTarget["readDifferences"]>[1], "kind" | "undecidedOnly">;
+
+async function* readConflicts(target: RestoreTarget, restoreId: string, filter: Filter): AsyncGenerator<DifferenceRow> {
   for (let after: number | null = 0; after !== null;) {
-    const page = await target.readDifferences(restoreId, { table: null, kind: "changed", after, limit: 200 });
+    const page = await target.readDifferences(restoreId, { table: null, ...filter, after, limit: 200 });
     yield* page.rows;
     after = page.next;
   }
@@ -60,7 +62,7 @@ export async function decideFromFile(
   const wanted = new Map(file.rows.map((row) => [nameRow(row.table, row.key), row.decision]));
   const batch = new DecisionBatch(client, restore);
   if (wanted.size > 0) {
-    for await (const row of readConflicts(target, restore.restoreId)) {
+    for await (const row of readConflicts(target, restore.restoreId, { kind: "changed" })) {
       const name = nameRow(row.table, row.key);
       const decision = wanted.get(name);
       if (decision === undefined) continue;
@@ -94,7 +96,8 @@ export async function decideAtTerminal(
   batch.undecided = undecided;
   const settled = new Set<string>();
   await withQuestions(terminal, async (ask) => {
-    for await (const row of readConflicts(target, restore.restoreId)) {
+    // One that is asked again may be of another kind than it was: removed since, or its value taken.
+    for await (const row of readConflicts(target, restore.restoreId, { kind: null, undecidedOnly: true })) {
       if (settled.has(row.table)) continue;
       terminal.output.write(`\n${describeRow(row)}\n`);
       const answer = await askForLetter(ask);

@@ -140,6 +140,8 @@ export interface RestoreTarget {
     page: {
       readonly table: TableName | null;
       readonly kind: DifferenceRow["kind"] | null;
+      /** Only conflicts that still wait for a decision, whatever their kind is by now. */
+      readonly undecidedOnly?: boolean;
       readonly after: number;
       readonly limit: number;
     },

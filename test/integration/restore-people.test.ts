@@ -57,7 +57,7 @@ const read = async () =>
 
 interface Person {
   /** By the number of the question, from 0, and what was shown with it; null = the person goes away. */
-  readonly answer: (number: number, shown: string) => string | null;
+  readonly answer: (number: number, shown: string) => string | null | Promise<string | null>;
 }
 
 /** `restore` as the command runs it; a person answers as the questions come. */
@@ -84,11 +84,11 @@ async function order(options: Partial<RestoreOptions>, person: Person | null = n
     const questions = shown.match(/uit for now: |\[y\/N\] /g)?.length ?? 0;
     if (questions === asked) return;
     asked = questions;
-    reply(asked - 1, shown.slice(seen));
+    void reply(asked - 1, shown.slice(seen));
     seen = shown.length;
   });
-  const reply = (number: number, text: string): void => {
-    const answer = person?.answer(number, text) ?? null;
+  const reply = async (number: number, text: string): Promise<void> => {
+    const answer = (await person?.answer(number, text)) ?? null;
     if (answer === null) input.end();
     else input.write(`${answer}\n`);
   };
@@ -163,6 +163,29 @@ test("prompt at a terminal: each conflict is shown and decided, nonsense is aske
     ["as planned", "new@example.org"],
     ["spoilt", null],
   ]);
+});
+
+test("asked again at a terminal: only rows that changed, went or differ since are shown, and it is approved once", async () => {
+  for (const id of ids) await set(id, "notes", "spoilt");
+  const rounds: string[][] = [[], []];
+  let round = 0;
+  const answer = async (_: number, text: string): Promise<string> => {
+    if (text.includes("[y/N]")) {
+      await set(ids[2], "notes", "newer");
+      await rig.database.query("DELETE FROM guests WHERE id = $1", [ids[3]]);
+      round += 1;
+      return "y";
+    }
+    rounds[round]?.push(...ids.filter((id) => text.includes(`id = ${id}`)));
+    return round === 1 && text.includes(`id = ${ids[2]}`) ? "l" : "b";
+  };
+  const { code, shown } = await order({ conflict: "prompt" }, { answer });
+  expect(code).toBe("done");
+  expect(rounds.map((each) => each.toSorted())).toEqual([ids, ids.slice(2)]);
+  // The wedding's link to the guest who went is a difference that was not there before.
+  expect(shown.match(/changed in public\.weddings/g)).toHaveLength(1);
+  expect(shown.match(/\[y\/N\]/g)).toHaveLength(1);
+  expect((await read()).map(([notes]) => notes)).toEqual(["as planned", "as planned", "newer", "as planned"]);
 });
 
 test("a person who goes away: nothing is written, and the restore is over", async () => {

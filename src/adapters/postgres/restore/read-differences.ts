@@ -22,8 +22,12 @@ export async function readDifferences(session: RestoreSession, restoreId: string
         ? wholeRowsSql(shown, d, staging.table("s", shown.number))
         : keyedRowsSql(shown, d, staging.table("s", shown.number));
     const kind = page.kind === null ? "" : ` AND d.kind = ${quoteLiteral(page.kind)}`;
+    const undecided =
+      page.undecidedOnly === true
+        ? ` AND EXISTS (SELECT 1 FROM wedsync_restore.conflicts AS c WHERE c.restore_id = ${quoteLiteral(restoreId)} AND c.number = d.number AND c.decision IS NULL)`
+        : "";
     const found = await session.rows(
-      `${sql} WHERE d.number > $1${kind} ORDER BY d.number LIMIT $2`,
+      `${sql} WHERE d.number > $1${kind}${undecided} ORDER BY d.number LIMIT $2`,
       `reading the difference of ${shown.table}`,
       [page.after, page.limit + 1],
     );
