@@ -109,13 +109,13 @@ test("TRUNCATE while the holder waits for its locks: the snapshot is younger, an
     await other.query(
       "BEGIN; CREATE TEMP TABLE kept AS TABLE notes; TRUNCATE notes; INSERT INTO notes SELECT * FROM kept",
     );
-    const holding = hold(source);
+    const pending = hold(source);
     const waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
     await waitUntil("the holder waits", async () => (await database.query(waiting)).length > 0);
     await other.query("COMMIT");
-    const reader = await importFrom(source, await holding);
+    const reader = await importFrom(source, await pending);
     // A snapshot from before the commit would see neither the old rows (their file is gone) nor the new ones.
-    expect(countRows(await read(reader, rowsSqlOf(await holding, "public.notes")))).toBe(30_000);
+    expect(countRows(await read(reader, rowsSqlOf(await pending, "public.notes")))).toBe(30_000);
     await expect(reader.assertIntact()).resolves.toBeUndefined();
   } finally {
     await other.end();
