@@ -35,7 +35,7 @@ export async function collectBatch(bench: Bench, key: BatchKey): Promise<Collect
   );
 }
 
-const noContent = { rows: 0, rawBytes: 0, reusedBytes: 0, fileBytes: 0, freshBytes: 0, newSegments: 0 };
+const noContent = { rows: 0, rawBytes: 0, reusedBytes: 0, fileBytes: 0, freshBytes: 0 };
 
 /** Of one batch so far; `ids` are its own segments. */
 type Figures = typeof noContent & { readonly ids: Set<string> };
@@ -86,7 +86,7 @@ async function collectInTurn(
     rows: figures.rows + unchanged.rows,
     rawBytes: figures.rawBytes + unchanged.bytes,
     reusedBytes: figures.reusedBytes + unchanged.bytes,
-    newSegments: figures.newSegments,
+    newSegments: figures.ids.size,
     tablesDone: collector.tablesDone,
     filesDone: collector.filesDone,
     filesTotal: collector.filesTotal,
@@ -122,7 +122,6 @@ async function fill(session: BackupSession, batch: Batch, order: FillOrder): Pro
       continue;
     }
     figures.ids.add(next.id);
-    figures.newSegments += 1;
     figures.freshBytes += next.raw.length;
     batch.add(next);
     session.wake();
