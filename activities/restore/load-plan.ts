@@ -3,6 +3,7 @@ import type { RestoreTarget, BackupContent, RestorePlanInput } from "../../src/p
 import { BackupError } from "../../src/domain/errors.ts";
 import type { RestoreKey, RestoreStep } from "../restore-contract.ts";
 import type { ActivityDependencies } from "../dependencies.ts";
+import { isDamage } from "../../src/repository/damage.ts";
 import { readTableRows } from "../../src/repository/read-table.ts";
 import type { OrganizationVault } from "../../src/repository/vault.ts";
 
@@ -47,10 +48,25 @@ async function loadContent(vault: OrganizationVault, sequence: number): Promise<
     schema: manifest.schema,
     tables: manifest.tables.map((entry) => {
       const { table, columns, keyColumnCount, rows, rawBytes, checksum } = entry;
-      const readRows = () => readTableRows(vault, manifest, entry);
+      const readRows = () => namingDamage(readTableRows(vault, manifest, entry), table, sequence);
       return { table, columns, keyColumnCount, rows, rawBytes, checksum, readRows };
     }),
   };
+}
+
+/** One broken object keeps back the tables that are in it, and no other: whoever restores must hear which. */
+async function* namingDamage(rows: AsyncIterable<Buffer>, table: string, sequence: number): AsyncGenerator<Buffer> {
+  try {
+    yield* rows;
+  } catch (error) {
+    if (!(error instanceof BackupError) || !isDamage(error)) throw error;
+    throw new BackupError(
+      error.code,
+      `${table} can't be read from backup ${sequence}: ${error.message} Nothing was restored. Restore the other tables of it (--table), or all from another backup (--backup); recover --salvage brings back what is left of this one.`,
+      { ...error.details, table, sequence },
+      { cause: error },
+    );
+  }
 }
 
 /** The restore's target database, for as long as `work` takes. */

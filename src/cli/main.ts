@@ -282,10 +282,9 @@ program
     "--to-database <url>",
     "an empty Postgres database (or RECOVER_DATABASE_URL, which hides the password from other users)",
   )
+  .option("--salvage", "with --to: bring back what a damaged backup still has, and name the rest")
   .action(
-    run((session, backup: string, options: { organization?: string; to?: string; toDatabase?: string }) =>
-      runRecover(session, backup, options),
-    ),
+    run((session, backup: string, options: Parameters<typeof runRecover>[2]) => runRecover(session, backup, options)),
   );
 program
   .command("erase")

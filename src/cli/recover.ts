@@ -1,21 +1,29 @@
 // wedsync-backup recover: an organization out of the bucket, with the key alone. No control tables, no Temporal.
 import { recoverToDatabase } from "../recover/recover-to-database.ts";
-import { recoverToFolder } from "../recover/recover-to-folder.ts";
+import { BackupError } from "../domain/errors.ts";
+import { isDamage } from "../repository/damage.ts";
+import { describeLoss, recoverToFolder } from "../recover/recover-to-folder.ts";
 import { findBackup } from "./list.ts";
 import { bytes, number, rate, seconds, usage } from "./output.ts";
 import type { Session } from "./session.ts";
+
+/** Done, but incomplete; what is missing is listed. */
+const incompleteExitCode = 4;
 
 interface RecoverOptions {
   readonly organization?: string;
   readonly to?: string;
   readonly toDatabase?: string;
+  readonly salvage?: boolean;
 }
 
 export async function runRecover(session: Session, backup: string, options: RecoverOptions): Promise<number> {
-  const { organization, to } = options;
+  const { organization, to, salvage = false } = options;
   const toDatabase = options.toDatabase ?? session.config.recoverDatabaseUrl ?? undefined;
   if (to === undefined && toDatabase === undefined)
     throw usage("Say where to: --to FOLDER, or --to-database URL (or RECOVER_DATABASE_URL in the environment).");
+  if (salvage && (to === undefined || options.toDatabase !== undefined))
+    throw usage("--salvage recovers into a folder (--to) alone; its load.sql then loads what there is.");
   const startedMs = performance.now();
   const { vault, manifest } = await findBackup(session, backup, organization);
   const onProgress = (progress: { table: string; rows: number; bytes: number }): void =>
@@ -26,11 +34,12 @@ export async function runRecover(session: Session, backup: string, options: Reco
     sequence: manifest.sequence,
     takenAt: manifest.snapshot.takenAt,
     complete: manifest.complete,
-    folder: to === undefined ? null : await recoverToFolder({ vault, manifest, targetDir: to, onProgress }),
+    folder:
+      to === undefined ? null : await advise(recoverToFolder({ vault, manifest, targetDir: to, salvage, onProgress })),
     database:
-      toDatabase === undefined
+      toDatabase === undefined || salvage
         ? null
-        : await recoverToDatabase({ vault, manifest, databaseUrl: toDatabase, onProgress }),
+        : await advise(recoverToDatabase({ vault, manifest, databaseUrl: toDatabase, onProgress })),
     durationMs: 0,
   };
   recovered.durationMs = Math.round(performance.now() - startedMs);
@@ -49,10 +58,26 @@ export async function runRecover(session: Session, backup: string, options: Reco
       );
       if (manifest.media.files.length > 0) lines.push("  files are recovered with --to FOLDER");
     }
+    for (const loss of folder?.lost ?? []) lines.push(`  ${describeLoss(loss)}`);
     for (const note of (folder ?? database)?.leftOut ?? []) lines.push(`  left out: ${note}`);
     if (!manifest.complete)
       lines.push(`  INCOMPLETE: ${manifest.media.missing.length} files were missing when the backup was made`);
     return lines.join("\n");
   });
-  return 0;
+  return (recovered.folder?.lost.length ?? 0) > 0 ? incompleteExitCode : 0;
+}
+
+/** One broken object must not be the end of a person's hope. */
+async function advise<T>(recovering: Promise<T>): Promise<T> {
+  try {
+    return await recovering;
+  } catch (error) {
+    if (!(error instanceof BackupError) || !isDamage(error)) throw error;
+    throw new BackupError(
+      error.code,
+      `${error.message} What is whole comes back with --to FOLDER --salvage, which names what is lost and which other backup has it.`,
+      error.details,
+      { cause: error },
+    );
+  }
 }

@@ -9,8 +9,10 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { BackupError } from "../domain/errors.ts";
 import { planRecoveryDdl } from "../domain/table-ddl.ts";
+import { isDamage } from "../repository/damage.ts";
 import type { Manifest } from "../repository/manifest.ts";
 import { readMediaFile, readTableRows } from "../repository/read-table.ts";
+import { describeLostFile, salvageTableRows, type Loss } from "../repository/salvage.ts";
 import type { OrganizationVault } from "../repository/vault.ts";
 import { FolderNames } from "./folder-names.ts";
 import { writeLoadScript, writeSchemaScript } from "./load-script.ts";
@@ -25,17 +27,23 @@ export interface FolderRecovery {
   readonly durationMs: number;
   /** What was not made again, each with its reason. */
   readonly leftOut: readonly string[];
+  /** With `salvage`: what can't be read any more. */
+  readonly lost: readonly Loss[];
 }
 
 interface RecoverInput {
   readonly vault: OrganizationVault;
   readonly manifest: Manifest;
   readonly targetDir: string;
+  /** Leave out what is damaged, and say so, instead of recovering nothing. */
+  readonly salvage?: boolean;
   readonly onProgress?: (progress: RecoverProgress) => void;
 }
 
 /** Says that a folder was begun by us; it is the last thing that goes before the folder gets its name. */
 const incompleteMark = "INCOMPLETE.txt";
+/** Whoever opens the folder later must learn that it does not hold everything. */
+const lossMark = "LOST.txt";
 
 /** @throws RecoverTargetNotEmpty, RecoverTargetRefused, RecoverMismatch, and the store's and the repository's errors. */
 export async function recoverToFolder(input: RecoverInput): Promise<FolderRecovery> {
@@ -60,7 +68,7 @@ export async function recoverToFolder(input: RecoverInput): Promise<FolderRecove
 }
 
 async function writeFolder(
-  { vault, manifest, onProgress }: RecoverInput,
+  { vault, manifest, salvage = false, onProgress }: RecoverInput,
   target: string,
   partial: string,
 ): Promise<FolderRecovery> {
@@ -77,23 +85,38 @@ async function writeFolder(
   };
   const names = new FolderNames();
   const tables = [];
+  const lost: Loss[] = [];
   for (const entry of manifest.tables) {
-    const { table, columns, rows, rawBytes, checksum } = entry;
+    const { table, columns, rawBytes, checksum } = entry;
     const file = names.take(["tables", `${table}.copy`]);
-    const sha256 = await writeProven(
+    const losses = lost.length;
+    const content = salvage
+      ? salvageTableRows(vault, manifest, entry, (loss) => void lost.push(loss))
+      : readTableRows(vault, manifest, entry);
+    const isWhole = (): boolean => lost.length === losses;
+    const { sha256, bytes } = await writeProven(
       join(partial, file),
-      readTableRows(vault, manifest, entry),
-      rawBytes,
+      content,
+      () => (isWhole() ? rawBytes : null),
       count("rows", table),
     );
+    const rows = entry.rows - (isWhole() ? 0 : (lost.at(-1)?.rows ?? 0));
     seen.rows += rows;
-    tables.push({ table, file, columns, rows, bytes: rawBytes, checksum, sha256 });
+    tables.push({ table, file, columns, rows, bytes, checksum: isWhole() ? checksum : null, sha256 });
   }
   const files = [];
   for (const entry of manifest.media.files) {
     const { path, sizeBytes, sha256, modifiedAt } = entry;
     const file = names.take(["media", ...path.split("/")]);
-    await writeProven(join(partial, file), readMediaFile(vault, manifest, entry), sizeBytes, count("files", ""));
+    const content = readMediaFile(vault, manifest, entry);
+    try {
+      await writeProven(join(partial, file), content, () => sizeBytes, count("files", ""));
+    } catch (error) {
+      if (!salvage || !(error instanceof BackupError) || !isDamage(error)) throw error;
+      await rm(join(partial, file), { force: true });
+      lost.push(await describeLostFile(vault, manifest, entry, error));
+      continue;
+    }
     const modified = new Date(modifiedAt);
     if (!Number.isNaN(modified.getTime())) await utimes(join(partial, file), modified, modified);
     files.push({ path, file, bytes: sizeBytes, sha256 });
@@ -110,7 +133,9 @@ async function writeFolder(
     files,
     missingFiles: manifest.media.missing,
     leftOut,
+    lost,
   };
+  if (lost.length > 0) await writePrivate(join(partial, lossMark), `${lost.map(describeLoss).join("\n")}\n`);
   await writePrivate(join(partial, "schema.sql"), writeSchemaScript(plan));
   await writePrivate(join(partial, "load.sql"), writeLoadScript(plan, tables));
   await writePrivate(join(partial, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
@@ -122,20 +147,33 @@ async function writeFolder(
     ...seen,
     durationMs: Math.round(performance.now() - startedMs),
     leftOut,
+    lost,
   };
 }
 
-/** The content is proven by its reader; here that all of it reached the file. @returns its SHA-256. */
+export function describeLoss({ kind, name, rows, ofRows, segments, ofSegments, code, heldBy }: Loss): string {
+  const what = kind === "file" ? `the file ${name}` : `${rows} of ${ofRows} rows of ${name}`;
+  const why = kind === "file" ? code : `${segments} of ${ofSegments} segments, ${code}`;
+  const where =
+    heldBy === null
+      ? "no other backup has it whole"
+      : `backup ${heldBy.sequence} has it whole, as of ${heldBy.takenAt.slice(0, 19).replace("T", " ")} UTC`;
+  return `LOST: ${what} (${why}); ${where}`;
+}
+
+/** The content is proven by its reader; here that all of it reached the file. `expectedBytes` is asked at the end. */
 async function writeProven(
   path: string,
   content: AsyncIterable<Buffer>,
-  expectedBytes: number,
+  expectedBytes: () => number | null,
   onBytes: (bytes: number) => void,
-): Promise<string> {
+): Promise<{ readonly sha256: string; readonly bytes: number }> {
   const hash = createHash("sha256");
+  let bytes = 0;
   const hashed = async function* (): AsyncGenerator<Buffer> {
     for await (const raw of content) {
       hash.update(raw);
+      bytes += raw.length;
       onBytes(raw.length);
       yield raw;
     }
@@ -146,12 +184,10 @@ async function writeProven(
     createWriteStream(path, { mode: 0o600, flags: "wx", flush: true }),
   );
   const { size } = await stat(path);
-  if (size !== expectedBytes)
-    throw new BackupError(
-      "RecoverMismatch",
-      `${basename(path)} has ${size} bytes on the disk instead of ${expectedBytes}.`,
-    );
-  return hash.digest("hex");
+  const expected = expectedBytes() ?? bytes;
+  if (size !== expected)
+    throw new BackupError("RecoverMismatch", `${basename(path)} has ${size} bytes on the disk instead of ${expected}.`);
+  return { sha256: hash.digest("hex"), bytes };
 }
 
 const writePrivate = (path: string, text: string): Promise<void> =>
