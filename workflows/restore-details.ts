@@ -20,7 +20,10 @@ export function renderRestore(order: RestoreOrder, progress: RestoreProgress, ou
   for (const entry of progress.drift) lines.push(`- schema drift: ${entry.message}`);
   if (progress.askedAgain > 0)
     lines.push(`- asked again, because rows changed after they were shown: ${progress.askedAgain}`);
-  if (progress.differences !== null) lines.push("", ...drawDifferences(progress.differences));
+  if (progress.differences !== null) {
+    lines.push("", ...drawDifferences(progress.differences));
+    if (outcome?.status !== "applied") lines.push("", ...foretell(order, progress.differences));
+  }
   if (outcome !== undefined) {
     for (const proof of outcome.proofs) lines.push(`- proven: ${proof}`);
     for (const note of outcome.notes) lines.push(`- ${note}`);
@@ -42,6 +45,8 @@ function headline({ waiting, stage, isApproved }: RestoreProgress, outcome: Rest
       ? "**dry run**: nothing was written"
       : `**applied**: ${rows} rows, locked for ${(outcome.lockedMs / 1000).toFixed(1)} s`;
   }
+  if (waiting?.for === "a look at the dry run")
+    return "**The dry run is done**: its rows can be looked at. Nobody has to act";
   if (waiting !== null) return `**Waits for people: ${waitsFor(waiting, isApproved)}**`;
   return `**${stage}** (stage ${restoreStages.indexOf(stage) + 1} of ${restoreStages.length})`;
 }
@@ -54,7 +59,7 @@ function whatToDo(order: RestoreOrder, waiting: RestoreWait, isApproved: boolean
     return [
       `Look at the rows until ${until}: \`wedsync-backup restores rows ${restoreId}\``,
       "",
-      "Nothing is written. It ends by itself; the update `finishDryRun` ends it now.",
+      "Nothing has been written, and nothing will be: this only compares. It ends by itself; the update `finishDryRun` ends it now.",
     ];
   const steps: string[] = [];
   if (waiting.undecided > 0)
@@ -71,6 +76,34 @@ function whatToDo(order: RestoreOrder, waiting: RestoreWait, isApproved: boolean
     "",
     `Nothing of the organization has been written so far. If it is ${otherwise}.`,
   ];
+}
+
+/** The columns of the table in words: a stranger can't know whether "only live" means that a row stays or goes. */
+function foretell(
+  { dryRun, strategy, liveOnly }: RestoreOrder,
+  differences: readonly TableDifference[],
+): readonly string[] {
+  const sum = (kind: "missing" | "changed" | "liveOnly" | "taken"): number =>
+    differences.reduce((total, each) => total + each[kind], 0);
+  const changed = {
+    overwrite: "are written over by the backup's",
+    skip: "stay as they are",
+    merge: "are merged, column by column",
+    prompt: "are decided by people, one by one or together",
+  }[strategy];
+  const asked = strategy === "prompt" ? "are removed where people decide so" : "are REMOVED";
+  const parts: readonly (readonly [number, string])[] = [
+    [sum("missing"), "missing come back"],
+    [sum("changed"), `changed ${changed}`],
+    [sum("liveOnly"), `that exist only live ${liveOnly === "mirror" ? asked : "stay"}`],
+    [
+      sum("taken"),
+      "can't come back: another row has their key or a unique value, and the restore is refused with them",
+    ],
+  ];
+  const said = parts.filter(([rows]) => rows > 0).map(([rows, what]) => `${rows} ${what}`);
+  if (said.length === 0) return [];
+  return [`${dryRun ? "A restore with these choices" : "This restore"}, in rows: ${said.join("; ")}.`];
 }
 
 /** 2026-06-01 14:05 UTC */

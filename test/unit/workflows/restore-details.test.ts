@@ -56,7 +56,15 @@ test("approval alone, also when the last conflict has just been decided", () => 
 });
 
 test("a look at a dry run", () => {
-  const text = draw({ dryRun: true }, { waiting: { ...wait, for: "a look at the dry run" } });
-  expect(text).toContain("**Waits for people: a look at the dry run**");
+  const table = { table: "public.guests", missing: 3, changed: 2, same: 9, liveOnly: 4, taken: 1 };
+  const seen = { waiting: { ...wait, for: "a look at the dry run" as const }, differences: [table] };
+  const text = draw({ dryRun: true, strategy: "overwrite" }, seen);
+  expect(text).toContain("**The dry run is done**: its rows can be looked at. Nobody has to act");
+  expect(text).toContain(
+    "A restore with these choices, in rows: 3 missing come back; 2 changed are written over by the backup's; 4 that exist only live stay; 1 can't come back",
+  );
+  expect(draw({ dryRun: true, strategy: "skip", liveOnly: "mirror" }, seen)).toContain(
+    "2 changed stay as they are; 4 that exist only live are REMOVED;",
+  );
   expect(text).toContain("Look at the rows until **2026-06-04 10:30 UTC**: `wedsync-backup restores rows r`");
 });
