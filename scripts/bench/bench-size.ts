@@ -6,6 +6,8 @@ export interface BenchSize {
   /** Interleaved runs of everything; the figures are their medians. */
   readonly runs: number;
   readonly weddings: SampleSize;
+  /** Multiplies the weddings of the one organization that is as large as they get. */
+  readonly hugeFactor: number;
   /** Organizations of an ordinary size, for the rate of many. */
   readonly smallOrganizations: number;
   readonly media: { readonly files: number; readonly fileBytes: number };
@@ -21,6 +23,7 @@ export const benchSizes: Readonly<Record<BenchSize["name"], BenchSize>> = {
     name: "full",
     runs: 5,
     weddings: bench,
+    hugeFactor: 8_000,
     smallOrganizations: 1_000,
     media: { files: 250, fileBytes: 4_000_000 },
     writeLoadSeconds: 8,
@@ -30,6 +33,7 @@ export const benchSizes: Readonly<Record<BenchSize["name"], BenchSize>> = {
     name: "quick",
     runs: 2,
     weddings: { ...bench, organizations: 12, bigFactor: 20 },
+    hugeFactor: 60,
     smallOrganizations: 40,
     media: { files: 16, fileBytes: 1_000_000 },
     writeLoadSeconds: 2,

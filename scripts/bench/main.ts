@@ -1,10 +1,10 @@
 // npm run bench: makes the data, runs ours and the peers that are installed, and writes one table and one JSON document.
 //
 //   --quick           small data and two runs, to see that everything works; its figures say nothing
-//   --only a,b        some of: big, restore, all, small, media, load, night, facade
+//   --only a,b        some of: big, restore, all, small, media, load, huge, night, facade
 //   --runs N          fewer or more interleaved runs than the size has
 //   --json FILE       where the document goes (default: bench-result.json in the system's folder for temporary files)
-//   --keep            the document of a run at full size is kept as the README's table (then: npm run docs)
+//   --keep            what was measured at full size is kept, part by part, for the README's table (then: npm run docs)
 //
 // Nothing is installed. Peers that are missing are named, and their lines left out.
 import { writeFile } from "node:fs/promises";
@@ -13,8 +13,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Client } from "pg";
 import { connectClient } from "../../src/client/connect.ts";
-import { keptResultPath } from "../docs/benchmark-table.ts";
-import { projectRoot } from "../run-step.ts";
+import { keepResults } from "../docs/benchmark-table.ts";
 import type { BenchContext } from "./bench-context.ts";
 import { makeWeddings } from "./bench-data.ts";
 import { startBenchServers } from "./bench-servers.ts";
@@ -22,6 +21,7 @@ import { benchSizes } from "./bench-size.ts";
 import { measureAllOrganizations } from "./measure-all-organizations.ts";
 import { measureBigOrganization } from "./measure-big-organization.ts";
 import { measureFacade } from "./measure-facade.ts";
+import { measureHuge } from "./measure-huge.ts";
 import { measureManySmall } from "./measure-many-small.ts";
 import { measureMedia } from "./measure-media.ts";
 import type { Measurement } from "./measurement.ts";
@@ -29,7 +29,7 @@ import { measureNight } from "./measure-night.ts";
 import { measureRestore } from "./measure-restore.ts";
 import { measureWriteLoad } from "./measure-write-load.ts";
 import { findPeers } from "./peers.ts";
-import { describeResult, thisMachine, type BenchResult } from "./result.ts";
+import { describeResults, thisMachine, type BenchResult } from "./result.ts";
 
 const parts: Readonly<Record<string, (context: BenchContext) => Promise<Measurement[]>>> = {
   all: measureAllOrganizations, // before the big organization is changed
@@ -38,6 +38,7 @@ const parts: Readonly<Record<string, (context: BenchContext) => Promise<Measurem
   load: measureWriteLoad,
   small: measureManySmall,
   media: measureMedia,
+  huge: measureHuge,
   night: measureNight,
   facade: measureFacade,
 };
@@ -80,13 +81,13 @@ try {
     PGDATABASE: url.pathname.slice(1),
   };
   const context = { size, servers, client: connected.client, peers, sourceUrl, organizationIds, peerEnvironment, say };
-  const measurements: Measurement[] = [];
+  const measured: [name: string, measurements: Measurement[]][] = [];
   for (const name of Object.keys(parts).filter((each) => chosen.includes(each))) {
     say(`${name}:`);
-    measurements.push(...((await parts[name]?.(context)) ?? []));
+    measured.push([name, (await parts[name]?.(context)) ?? []]);
   }
   await connected.close();
-  const result: BenchResult = {
+  const run: Omit<BenchResult, "measurements"> = {
     command: `npm run bench${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(" ")}` : ""}`,
     size: size.name,
     runs: size.runs,
@@ -99,11 +100,11 @@ try {
     },
     missingPeers: peers.missing,
     data: { organizations: organizationIds.length, rows, "MB of COPY text": Math.round(copyBytes / 1e6) },
-    measurements: measurements.toSorted((a, b) => Number(a.goal.slice(1)) - Number(b.goal.slice(1))),
   };
-  const text = `${JSON.stringify(result, null, 2)}\n`;
-  await writeFile(values.keep ? join(projectRoot, keptResultPath) : values.json, text);
-  console.log(describeResult(result));
+  const results = Object.fromEntries(measured.map(([name, measurements]) => [name, { ...run, measurements }]));
+  if (values.keep) await keepResults(results);
+  await writeFile(values.json, `${JSON.stringify(results, null, 2)}\n`);
+  console.log(describeResults(Object.values(results)));
 } finally {
   await stop();
 }

@@ -28,8 +28,8 @@ const figure = (value: number, unit: string): string => {
   return Number.isNaN(value) ? "-" : `${value.toFixed(digits)} ${unit}`.replace(" 1/s", "/s");
 };
 
-export function resultTable({ measurements }: BenchResult): string {
-  const rows = measurements.map((each) => {
+export function resultTable(measurements: readonly Measurement[]): string {
+  const rows = measurements.toSorted(byGoal).map((each) => {
     const { value, met } = judge(each);
     const { peer, unit, limit, ours } = each;
     const bound = limit === null ? "" : "atMost" in limit ? `≤ ${limit.atMost}` : `≥ ${limit.atLeast}`;
@@ -47,16 +47,30 @@ export function resultTable({ measurements }: BenchResult): string {
   return markdownTable(["", "work", "ours", "peer or limit", "ratio", "goal", ""], rows);
 }
 
-export function describeResult(result: BenchResult): string {
-  const { machine, versions, missingPeers, runs, data, size, date, command } = result;
-  const used = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
-  return [
-    resultTable(result),
-    "",
-    `\`${command}\` (${size}), ${date}: medians of ${runs} interleaved runs on ${machine.cores} cores (${machine.processor}), ${machine.memoryGb} GB. ` +
-      `${Object.entries(data)
-        .map(([name, value]) => `${name} ${value}`)
-        .join(", ")}. ` +
-      `${used.join(", ")}.${missingPeers.length === 0 ? "" : ` Not installed, and so not compared: ${missingPeers.join(", ")}.`}`,
-  ].join("\n");
+/** P1 to P12 first, the others by their names. */
+function byGoal({ goal: a }: Measurement, { goal: b }: Measurement): number {
+  const group = (goal: string): string => goal.replace(/[0-9]+$/, "");
+  return (
+    Number(group(b) === "P") - Number(group(a) === "P") ||
+    group(a).localeCompare(group(b)) ||
+    Number(/[0-9]*$/.exec(a)?.[0]) - Number(/[0-9]*$/.exec(b)?.[0])
+  );
+}
+
+function describeRun({ machine, versions, missingPeers, runs, data, size, date, command }: BenchResult): string {
+  const list = (facts: Readonly<Record<string, string | number>>): string =>
+    Object.entries(facts)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(", ");
+  const missing = missingPeers.length === 0 ? "" : ` Not installed, and so not compared: ${missingPeers.join(", ")}.`;
+  return (
+    `\`${command}\` (${size}), ${date}: medians of ${runs} interleaved runs on ${machine.cores} cores (${machine.processor}), ` +
+    `${machine.memoryGb} GB. ${list(data)}. ${list(versions)}.${missing}`
+  );
+}
+
+/** One table of all runs, and under it how each was made. */
+export function describeResults(results: readonly BenchResult[]): string {
+  const table = resultTable(results.flatMap(({ measurements }) => measurements));
+  return [table, ...new Set(results.map(describeRun))].join("\n\n");
 }

@@ -1,16 +1,29 @@
-// The last full run of `npm run bench`, as it was kept. No figure is written by hand.
-import { readFile } from "node:fs/promises";
+// The last full run of each part of `npm run bench`, as it was kept. No figure is written by hand.
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { describeResult, type BenchResult } from "../bench/result.ts";
+import { describeResults, type BenchResult } from "../bench/result.ts";
 import { projectRoot } from "../run-step.ts";
 
-export const keptResultPath = "scripts/bench/last-full-run.json";
+/** By part. Ours and its peers are always of one run; two parts may be of two. */
+type KeptResults = Readonly<Record<string, BenchResult>>;
 
-export async function benchmarkTable(): Promise<string> {
-  const text = await readFile(join(projectRoot, keptResultPath), "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return null;
+const keptPath = join(projectRoot, "scripts/bench/last-full-runs.json");
+
+async function readKept(): Promise<KeptResults> {
+  const text = await readFile(keptPath, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return "{}";
     throw error;
   });
-  if (text === null) return "No full run has been kept yet: `npm run bench -- --keep` makes one.";
-  return describeResult(JSON.parse(text) as BenchResult);
+  return JSON.parse(text) as KeptResults;
+}
+
+export async function keepResults(results: KeptResults): Promise<void> {
+  await writeFile(keptPath, `${JSON.stringify({ ...(await readKept()), ...results }, null, 2)}\n`);
+}
+
+export async function benchmarkTable(): Promise<string> {
+  const results = Object.values(await readKept());
+  return results.length === 0
+    ? "No full run has been kept yet: `npm run bench -- --keep` makes one."
+    : describeResults(results);
 }
