@@ -16,6 +16,14 @@ export interface TemporalServer {
 /** Eager activities halve the latency of short ones; fairness keeps a large organization from starving small ones. */
 const dynamicConfig = ["system.enableActivityEagerExecution=true", "matching.enableFairness=true"];
 
+/**
+ * Twice the workflows a second that the server's own default gives (a rollback journal, flushed at each of the dozens of
+ * transactions of a workflow). With a write-ahead log a killed server loses nothing; a power cut may cost the last
+ * moments of history, never the file, and what a backup is worth lies in the object store. Without any flush it is a
+ * third faster again, but then a power cut can cost the file.
+ */
+const sqlitePragmas = ["journal_mode=wal", "synchronous=1"];
+
 export async function startTemporalServer({ folder, cli }: { folder: string; cli: string }): Promise<TemporalServer> {
   await mkdir(folder, { recursive: true });
   const portsPath = join(folder, "ports.json");
@@ -25,6 +33,7 @@ export async function startTemporalServer({ folder, cli }: { folder: string; cli
   await writeFile(portsPath, JSON.stringify({ port, uiPort }));
   const parameters = ["server", "start-dev", "--ip", "127.0.0.1", "--port", String(port), "--ui-port", String(uiPort)];
   parameters.push("--db-filename", join(folder, "temporal.db"), "--log-level", "error");
+  for (const pragma of sqlitePragmas) parameters.push("--sqlite-pragma", pragma);
   for (const setting of dynamicConfig) parameters.push("--dynamic-config-value", setting);
   const server = await startChildServer("The Temporal development server", cli, parameters, {
     env: { HOME: folder, PATH: process.env["PATH"] ?? "" },
