@@ -17,20 +17,27 @@ const windowBytes = 4 * 1024 * 1024;
 /** Estimates know nothing of files; a small organization with its photos should still be one batch. */
 const leastBatchBytes = 8 * 1024 * 1024;
 
+/**
+ * The last batch's answer waits for its compress: the run can do nothing with one and not the other, and what arrives
+ * together wakes it once.
+ */
 export async function collectBatch(bench: Bench, key: BatchKey): Promise<CollectedBatch> {
   const session = bench.session(key);
   const figures: Figures = { ...noContent, ids: new Set() };
+  const cancelled = Context.current().cancellationSignal;
   return await beatWhile(
     () => ({ batch: key.batch, rows: figures.rows, bytes: figures.rawBytes }),
     async () => {
       // Two are asked for at a time, and the server may hand the later one out first.
       const comesNext = () => key.batch === 1 || session.isCollected(key.batch - 1) || undefined;
-      await session.until(comesNext, Context.current().cancellationSignal);
+      await session.until(comesNext, cancelled);
       const inTurn = () => collectInTurn(bench, session, key.batch, figures);
       // When the one before failed, it is retried by its own activity.
       const turn = session.collecting.then(inTurn, inTurn);
       session.collecting = turn;
-      return await turn;
+      const collected = await turn;
+      if (collected.last) await session.until(() => !session.compressing.has(key.batch) || undefined, cancelled);
+      return collected;
     },
   );
 }
