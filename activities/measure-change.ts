@@ -1,6 +1,6 @@
 // What changed in a table since the newest manifest, without reading it: Postgres itself knows which rows a transaction
 // touched since (xmin), and one count tells whether the number of rows still fits.
-import { BackupError } from "../src/domain/errors.ts";
+import { BackupError, nonRetryableCodes } from "../src/domain/errors.ts";
 import type { SnapshotReader } from "../src/ports/source-database.ts";
 import type { ClosureTable } from "../src/domain/catalogue.ts";
 import type { Manifest, TableEntry } from "../src/repository/manifest.ts";
@@ -57,7 +57,7 @@ export async function measureChange(
 /**
  * Counts in all tables that can be compared, on two connections, from when the session opens: by far the longest part of a
  * backup in which little has changed, and Postgres has more than one core.
- * @throws what makes the answers worthless: a table was rewritten meanwhile.
+ * @throws SnapshotLost where answers of the second connection can't be believed: it broke, or a table was rewritten.
  */
 export async function countAhead(session: BackupSession): Promise<void> {
   const { organizationId, source, held, tables } = session.parts;
@@ -73,30 +73,46 @@ export async function countAhead(session: BackupSession): Promise<void> {
   const work = async (reader: SnapshotReader): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       const taker = takers.get(next.table.table);
-      await countRows(reader, organizationId, next.table, next.basis).then(taker?.resolve, taker?.reject);
+      try {
+        taker?.resolve(await countRows(reader, organizationId, next.table, next.basis));
+      } catch (error) {
+        taker?.reject(error);
+        throw error; // its transaction is over; what still waits is the other connection's
+      }
     }
   };
   const large = waiting.reduce((sum, { basis }) => sum + basis.entry.rawBytes, 0) >= worthAnotherConnectionBytes;
-  const onSecond = async (): Promise<void> => {
-    if (!large) return;
-    const second = await source.importSnapshot(held.reference);
-    const close = () => void second.close();
-    session.ended.addEventListener("abort", close, { once: true });
-    try {
-      await work(second);
-      await second.assertIntact();
-    } finally {
-      session.ended.removeEventListener("abort", close);
-      await second.close();
-    }
-  };
-  const [, second] = await Promise.allSettled([work(session.reader), onSecond()]);
-  const broken = new BackupError(
-    "SnapshotLost",
-    "The connection that counted changed rows broke; a new snapshot is needed.",
-  );
-  for (const { reject } of takers.values()) reject(broken); // those that have their answer keep it
-  if (second.status === "rejected") throw second.reason instanceof BackupError ? second.reason : broken;
+  const [, second] = await Promise.allSettled([work(session.reader), large ? workOnSecond(session, work) : null]);
+  const uncounted = new BackupError("Internal", "No connection came to count this table ahead.");
+  for (const { reject } of takers.values()) reject(uncounted); // those that have their answer keep it
+  if (second.status === "rejected") throw second.reason;
+}
+
+async function workOnSecond(session: BackupSession, work: (reader: SnapshotReader) => Promise<void>): Promise<void> {
+  const { source, held } = session.parts;
+  const second = await source.importSnapshot(held.reference).catch((error: unknown) => {
+    if (error instanceof BackupError && error.code === "SourceUnreachable") return null;
+    throw error;
+  });
+  if (second === null) return; // the server has no room for it: the first counts everything
+  const close = () => void second.close();
+  session.ended.addEventListener("abort", close, { once: true });
+  try {
+    await work(second);
+    await second.assertIntact();
+  } catch (error) {
+    // Asking the same dead connection again would tell the same: only a new snapshot helps.
+    if (error instanceof BackupError && nonRetryableCodes.includes(error.code)) throw error;
+    throw new BackupError(
+      "SnapshotLost",
+      "The connection that counted changed rows broke; a new snapshot is needed.",
+      {},
+      { cause: error },
+    );
+  } finally {
+    session.ended.removeEventListener("abort", close);
+    await second.close();
+  }
 }
 
 interface Basis extends Pick<TableChange, "manifest" | "entry" | "sinceTransaction"> {}

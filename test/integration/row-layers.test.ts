@@ -5,6 +5,8 @@ import fc from "fast-check";
 import { Client } from "pg";
 import { createMemoryStore } from "../../src/adapters/object-store/memory.ts";
 import type { Catalogue } from "../../src/domain/catalogue.ts";
+import { BackupError } from "../../src/domain/errors.ts";
+import type { SnapshotReader, SourceDatabase } from "../../src/ports/source-database.ts";
 import type { Manifest, TableEntry } from "../../src/repository/manifest.ts";
 import { readTableRows } from "../../src/repository/read-table.ts";
 import { createOrOpenRepository, type Repository } from "../../src/repository/repository.ts";
@@ -63,8 +65,8 @@ const startAnew = async (): Promise<Repository> => {
   return await createOrOpenRepository(createMemoryStore(), "0".repeat(64));
 };
 
-const backUp = (repository: Repository) =>
-  makeStagedBackup({ url: database.url, catalogue, repository, organizationId: "1" });
+const backUp = (repository: Repository, faults: Pick<Parameters<typeof makeStagedBackup>[0], "faultySource"> = {}) =>
+  makeStagedBackup({ url: database.url, catalogue, repository, organizationId: "1", ...faults });
 
 const entryOf = (manifest: Manifest, table: string): TableEntry =>
   manifest.tables.find((each) => each.table === `public.${table}`) as TableEntry;
@@ -184,6 +186,66 @@ describe("row layers", () => {
     expect(entryOf(again.manifest, "items").layers).toBeUndefined();
     expect(await storedRows(repository, again.manifest, "items")).toEqual(await liveRows("items"));
   });
+});
+
+describe("the second connection, which helps to count in large tables", () => {
+  const startLarge = async (): Promise<Repository> => {
+    const repository = await startAnew();
+    await client.query("UPDATE items SET label = repeat(label, 30)"); // a second connection is worth it from 16 MiB on
+    const { manifest } = await backUp(repository);
+    expect(manifest.tables.reduce((sum, { rawBytes }) => sum + rawBytes, 0)).toBeGreaterThan(16 * 1024 * 1024);
+    return repository;
+  };
+
+  test("when its backend is ended, a new snapshot is needed", async () => {
+    const repository = await startLarge();
+    let ended = 0;
+    const endBackend = async (reader: SnapshotReader): Promise<void> => {
+      const [row] = await reader.query("SELECT pg_backend_pid()::text AS pid", []);
+      await client.query("SELECT pg_terminate_backend($1::int, 10000)", [row?.["pid"]]);
+      ended += 1;
+    };
+    const breaking = (reader: SnapshotReader): SnapshotReader => {
+      let breaks: Promise<void> | null = null;
+      const broken = async (): Promise<void> => await (breaks ??= endBackend(reader));
+      return {
+        copyRows: (sql, organizationId) => reader.copyRows(sql, organizationId),
+        query: async (sql, parameters) => await broken().then(() => reader.query(sql, parameters)),
+        assertIntact: async () => await broken().then(() => reader.assertIntact()),
+        close: () => reader.close(),
+      };
+    };
+    const faultySource = onSecondImport(async (importing) => breaking(await importing()));
+    await expect(backUp(repository, { faultySource })).rejects.toMatchObject({ code: "SnapshotLost" });
+    expect(ended).toBe(1);
+  });
+
+  test("when the server has no room for it, the first counts everything", async () => {
+    const repository = await startLarge();
+    await client.query("UPDATE items SET label = label || 'x' WHERE id % 100 = 2");
+    let refused = 0;
+    const faultySource = onSecondImport(async () => {
+      refused += 1;
+      throw new BackupError("SourceUnreachable", "no room");
+    });
+    const { manifest } = await backUp(repository, { faultySource });
+    expect(refused).toBe(1);
+    expect(entryOf(manifest, "items").layers).toHaveLength(1);
+    expect(await storedRows(repository, manifest, "items")).toEqual(await liveRows("items"));
+  });
+
+  function onSecondImport(act: (importing: () => Promise<SnapshotReader>) => Promise<SnapshotReader>) {
+    let imports = 0;
+    return (source: SourceDatabase): SourceDatabase => ({
+      ...source,
+      importSnapshot: async (reference) => {
+        imports += 1;
+        return imports === 2
+          ? await act(() => source.importSnapshot(reference))
+          : await source.importSnapshot(reference);
+      },
+    });
+  }
 });
 
 async function firstOrganization(store: ReturnType<typeof createMemoryStore>): Promise<string | null> {

@@ -13,6 +13,7 @@ import type { Catalogue } from "../../src/domain/catalogue.ts";
 import { planTenantClosure } from "../../src/domain/tenant-closure.ts";
 import type { JobLedger } from "../../src/ports/job-ledger.ts";
 import type { MediaSource } from "../../src/ports/media-source.ts";
+import type { SourceDatabase } from "../../src/ports/source-database.ts";
 import type { Manifest } from "../../src/repository/manifest.ts";
 import type { Repository } from "../../src/repository/repository.ts";
 
@@ -48,12 +49,14 @@ export async function makeStagedBackup(input: {
   readonly repository: Repository;
   readonly organizationId: string;
   readonly media?: MediaSource;
+  readonly faultySource?: (source: SourceDatabase) => SourceDatabase;
 }): Promise<StagedBackup> {
   const { url, catalogue, repository, organizationId } = input;
   const environment = new MockActivityEnvironment();
   const run = <T>(activity: () => Promise<T>) => environment.run<[], T, () => Promise<T>>(activity);
   const bench = new Bench({ queue: "test", memoryBytes: 96 * 1024 * 1024 });
-  const source = createPostgresSource({ url });
+  const sound = createPostgresSource({ url });
+  const source = input.faultySource?.(sound) ?? sound;
   const key = { organizationId, backupId: randomUUID(), attempt: 1 };
   const request = {
     organizationId,

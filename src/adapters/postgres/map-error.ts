@@ -52,7 +52,7 @@ export function mapPostgresError(error: unknown, doing: string, importing = fals
     connectionCodes.has(state) ||
     state.startsWith("08") ||
     state.startsWith("57P") ||
-    /Connection terminated|connection.*(closed|ended)|timeout exceeded/i.test(failure.message)
+    /Connection terminated|connection.*(closed|ended)|timeout exceeded|not queryable/i.test(failure.message)
   ) {
     return named(
       "SourceUnreachable",
