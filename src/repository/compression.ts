@@ -34,5 +34,18 @@ export async function decompressSegment(compressed: Uint8Array, rawBytes: number
   }
   if (raw.length !== rawBytes)
     throw new BackupError("ObjectCorrupt", "A segment decompressed to another size than stated.");
+  if (rawBytes >= Buffer.poolSize) owned.add(raw.buffer as ArrayBuffer); // smaller ones share Node's pool
   return raw;
+}
+
+/** Memory that holds one decompressed segment and nothing else. */
+const owned = new WeakSet<ArrayBuffer>();
+
+/**
+ * Frees a decompressed segment's memory at once: what is left to the collector is collected late, and each segment would
+ * take new pages. Nothing may refer to it any more. Anything else than a whole decompressed segment is left alone.
+ */
+export function freeSegment(raw: Buffer): void {
+  const memory = raw.buffer as ArrayBuffer;
+  if (owned.delete(memory)) memory.transfer(0);
 }

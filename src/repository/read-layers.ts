@@ -2,6 +2,7 @@
 // top: a layer's rows hide the rows of the same keys below, and so do the keys that it says are removed.
 //
 // What must hold: the layers of a table together are few (the backup sees to it), because their keys are held in memory.
+import { freeSegment } from "./compression.ts";
 import type { Manifest, SegmentReference, TableEntry } from "./manifest.ts";
 import { filterRows, forEachRow } from "./row-lines.ts";
 
@@ -18,16 +19,23 @@ export async function* readLayeredRows(
     const keys: string[] = [];
     for await (const text of readSegments(layer.rows)) {
       forEachRow(text, keyColumnCount, (key) => void keys.push(key));
-      yield filterRows(text, keyColumnCount, isShown);
+      yield showRows(text, keyColumnCount, isShown);
     }
     for (const key of keys) hidden.add(key);
     for await (const text of readSegments(layer.removed)) {
       forEachRow(text, keyColumnCount, (key) => void hidden.add(key));
+      freeSegment(text);
     }
   }
   for await (const text of readSegments(segments)) {
-    yield hidden.size === 0 ? text : filterRows(text, keyColumnCount, isShown);
+    yield hidden.size === 0 ? text : showRows(text, keyColumnCount, isShown);
   }
+}
+
+function showRows(text: Buffer, keyColumnCount: number, isShown: (key: string) => boolean): Buffer {
+  const shown = filterRows(text, keyColumnCount, isShown);
+  if (shown !== text) freeSegment(text); // a copy of what is shown is left
+  return shown;
 }
 
 /** Layered tables need the feature that says so; an older version must refuse what it would read wrongly. */

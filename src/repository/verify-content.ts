@@ -1,6 +1,7 @@
 // Content: everything that one manifest names is read from the store, authenticated, decrypted, decompressed, and proven
 // against the manifest's row counts, checksums and file hashes. By the same readers that a recovery uses.
 import { BackupError } from "../domain/errors.ts";
+import { freeSegment } from "./compression.ts";
 import { isDamage } from "./damage.ts";
 import { tableSegments, type Manifest } from "./manifest.ts";
 import { readMediaFile, readTableRows } from "./read-table.ts";
@@ -28,6 +29,7 @@ export async function verifyContent(
       for await (const raw of content) {
         bytes += raw.length;
         onProgress?.({ bytes });
+        freeSegment(raw);
       }
       return true;
     } catch (error) {
