@@ -80,10 +80,8 @@ async function holdUntilDone(held: HeldSnapshot, session: BackupSession): Promis
     throw new BackupError("SnapshotLost", `The connection that held the snapshot ended: ${reason}`);
   });
   const cancelled = context.cancelled; // rejects with CancelledFailure
-  // Answers that can't be believed end the hold at once: the seal would refuse, and by then everything was read in vain.
-  const disbelieved = session.countingAhead.then(() => session.finished);
   try {
-    await Promise.race([session.finished, lost, cancelled, disbelieved, watchHold(held, watch.signal)]);
+    await Promise.race([session.finished, lost, cancelled, watchHold(held, watch.signal)]);
   } finally {
     watch.abort();
   }

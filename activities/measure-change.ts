@@ -60,7 +60,7 @@ export async function measureChange(
  * @throws SnapshotLost where answers of the second connection can't be believed: it broke, or a table was rewritten.
  */
 export async function countAhead(session: BackupSession): Promise<void> {
-  const { organizationId, source, held, tables } = session.parts;
+  const { organizationId, tables } = session.parts;
   const waiting = tables
     .map((table) => ({ table, basis: findBasis(session, table) }))
     .filter((each): each is { table: ClosureTable; basis: Basis } => each.basis !== null)
