@@ -2,7 +2,7 @@
 // library reaches the workflow bundle.
 import type { BackupOutcome, BackupRequest, ProofLevel } from "../src/domain/backup-request.ts";
 import type { ErrorCode } from "../src/domain/errors.ts";
-import type { Prerequisite } from "../src/domain/policy.ts";
+import type { Prerequisite, SkippedRun } from "../src/domain/policy.ts";
 import type { StageFigures } from "../src/domain/progress.ts";
 
 /** One attempt of one backup on one worker's bench. */
@@ -102,6 +102,8 @@ export interface ControlActivities {
   closeFailedBackup(input: FailedBackup): Promise<void>;
   /** What a policy waits for, and how it stands. */
   readPrerequisites(input: { policyId: string }): Promise<readonly Prerequisite[]>;
+  /** Into the audit log: the policy's time had come, and no backup was begun. */
+  recordSkippedRun(input: SkippedRun): Promise<void>;
   /** What a policy asks for now; null when it is gone or paused. */
   readPolicy(input: { policyId: string }): Promise<Pick<BackupRequest, "dataSets" | "proof"> | null>;
 }

@@ -48,6 +48,7 @@ export function createControlActivities(dependencies: ActivityDependencies) {
       ),
     reportBackup: (input) => ledger.completeJob(input),
     readPrerequisites: ({ policyId }) => ledger.readPrerequisites(policyId),
+    recordSkippedRun: (run) => ledger.recordSkippedRun(run),
     readPolicy: ({ policyId }) => ledger.readPolicyRequest(policyId),
     closeFailedBackup: ({ key, ...failed }) =>
       ledger.failJob({ jobId: key.backupId, organizationId: key.organizationId, ...failed }),
@@ -61,6 +62,7 @@ export function createControlActivities(dependencies: ActivityDependencies) {
       ),
     parkRestore: (input) => restores.parkRestore(input),
     reportRestore: (input) => restores.completeRestore(input),
+    recordRefusedRollback: (input) => restores.recordRefusedRollback(input),
     reportRollback: (input) => restores.completeRollback(input),
     openErasure: (order) =>
       takePastEnded(dependencies, { id: order.erasureId, organizationId: order.organizationId }, () =>

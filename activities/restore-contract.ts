@@ -45,6 +45,12 @@ export type AppliedRows =
   /** So many decided rows changed since they were shown; nothing was written. */
   | { readonly applied: false; readonly askAgain: number };
 
+/** A rollback that left the restore as it was. */
+export interface RefusedRollback extends RestoreKey {
+  readonly requestedBy: string;
+  readonly code: ErrorCode;
+}
+
 export interface UndoneRestore {
   /** False: it had never been applied, and there is nothing to undo. */
   readonly wasApplied: boolean;
@@ -71,6 +77,8 @@ export interface RestoreControlActivities {
     fencingToken: number | null;
     restoreSeconds: number | null;
   }): Promise<void>;
+  /** Into the audit log: the restore stays as it was. */
+  recordRefusedRollback(input: RefusedRollback): Promise<void>;
   reportRollback(input: { outcome: RollbackOutcome; requestedBy: string; fencingToken: number }): Promise<void>;
 }
 

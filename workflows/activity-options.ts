@@ -15,7 +15,7 @@ const nonRetryableErrorTypes = [...nonRetryableCodes];
 
 /** Local: a task each would cost a small backup a third of its time. They only touch the control tables. */
 export const control = proxyLocalActivities<
-  Pick<ControlActivities, "authorizeBackup" | "readPolicy" | "readPrerequisites">
+  Pick<ControlActivities, "authorizeBackup" | "readPolicy" | "readPrerequisites" | "recordSkippedRun">
 >({
   startToCloseTimeout: "20s",
   retry: {

@@ -19,7 +19,7 @@ import {
   type BackupOutcome,
   type BackupRequest,
 } from "../src/domain/backup-request.ts";
-import { judgePrerequisites } from "../src/domain/policy.ts";
+import { judgePrerequisites, type SkippedRun } from "../src/domain/policy.ts";
 import { pruneWorkflowId } from "../src/domain/prune-run.ts";
 import { control } from "./activity-options.ts";
 import { backupOrganization } from "./backup-organization.ts";
@@ -31,8 +31,16 @@ export type PolicyRun = { ran: true; outcome: BackupOutcome } | { ran: false; re
 
 export async function runBackupPolicy(input: { policyId: string; organizationId: string }): Promise<PolicyRun> {
   const asked = await control.readPolicy({ policyId: input.policyId });
-  if (asked === null) return { ran: false, reason: "the policy is gone or paused" };
-  await waitForPrerequisites(input.policyId);
+  if (asked === null) {
+    await recordSkip(input, "PolicyNotFound");
+    return { ran: false, reason: "the policy is gone or paused" };
+  }
+  try {
+    await waitForPrerequisites(input.policyId);
+  } catch (error) {
+    if (describeFailure(error).code === "PrerequisiteFailed") await recordSkip(input, "PrerequisiteFailed");
+    throw error;
+  }
   const request: BackupRequest = {
     organizationId: input.organizationId,
     policyId: input.policyId,
@@ -54,10 +62,21 @@ export async function runBackupPolicy(input: { policyId: string; organizationId:
     return { ran: true, outcome };
   } catch (error) {
     if (error instanceof WorkflowExecutionAlreadyStartedError) {
+      await recordSkip(input, "OrganizationBusy");
       return { ran: false, reason: "a backup of the organization was running already" };
     }
+    // Refused before it had a job: nothing else says that its time had come.
+    const { code } = describeFailure(error);
+    if (code === "OrganizationErased" || code === "OrganizationBusy") await recordSkip(input, code);
     throw error;
   }
+}
+
+async function recordSkip(
+  { policyId, organizationId }: { policyId: string; organizationId: string },
+  code: SkippedRun["code"],
+): Promise<void> {
+  if (patched("audit-skips")) await control.recordSkippedRun({ policyId, organizationId, code });
 }
 
 /** Nights overlap: a prerequisite that has not begun yet is given this long. */

@@ -28,7 +28,7 @@ export async function takePastEnded<T>(
 async function giveUpEnded(dependencies: EndedDependencies, run: BlockingRun): Promise<boolean> {
   const { restores, log, isRunOver } = dependencies;
   if (!(await isRunOver(run.workflowId))) return false;
-  const rows = run.kind === "backup" ? "never applied" : await giveUpRows(dependencies, run);
+  const rows = run.kind === "backup" || run.kind === "erasure" ? "never applied" : await giveUpRows(dependencies, run);
   if (rows === "at work") return false;
   await restores.closeEndedRun(run, rows);
   const { kind, id, organizationId } = run;

@@ -3,6 +3,7 @@
 import type { ProofLevel } from "../domain/backup-request.ts";
 import type { VerificationLevel } from "../domain/verify-run.ts";
 import type { JobLedger } from "../ports/job-ledger.ts";
+import { appendOwnAudit } from "./audit.ts";
 import type { ControlDatabase } from "./control-database.ts";
 import { readPrerequisites } from "./policy-dependencies.ts";
 import { busy, leaseInterval } from "./lease.ts";
@@ -128,6 +129,16 @@ export function createJobLedger(database: ControlDatabase): JobLedger {
       );
       return row === undefined ? null : { dataSets: row.data_sets, proof: row.proof };
     },
+
+    recordSkippedRun: ({ policyId, organizationId, code }) =>
+      appendOwnAudit(database, {
+        organizationId,
+        actor: policyId,
+        action: "policy.run",
+        subject: policyId,
+        outcome: "refused",
+        details: { code },
+      }),
 
     readPrerequisites: (policyId) => readPrerequisites(database, policyId),
 

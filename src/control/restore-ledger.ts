@@ -1,7 +1,8 @@
 // Restores and their lease, as the activities need them. One statement each, so that a crash between two can't leave a
 // lease without its row or a row without its lease.
-import { BackupError } from "../domain/errors.ts";
+import { BackupError, errorTable } from "../domain/errors.ts";
 import type { AppliedRestore, RestoreLedger, RestoredFile } from "../ports/restore-ledger.ts";
+import { appendOwnAudit } from "./audit.ts";
 import type { ControlDatabase } from "./control-database.ts";
 import { closeEndedRun, listBlockingRuns, sortRestores } from "./ended-runs.ts";
 import { busy, leaseInterval } from "./lease.ts";
@@ -169,6 +170,17 @@ export function createRestoreLedger(database: ControlDatabase): RestoreLedger {
         [outcome.restoreId, outcome.organizationId, fencingToken, requestedBy, JSON.stringify(outcome)],
       );
     },
+
+    recordRefusedRollback: ({ restoreId, organizationId, requestedBy, code }) =>
+      appendOwnAudit(database, {
+        organizationId,
+        actor: requestedBy,
+        action: "restore.rollback",
+        subject: restoreId,
+        // What was asked for could not be; anything else went wrong.
+        outcome: errorTable[code].httpStatus < 500 && code !== "Cancelled" ? "refused" : "failed",
+        details: { code },
+      }),
 
     async releaseLease({ restoreId, organizationId, fencingToken }) {
       await database.query(`WITH ${releasedSql} SELECT 1`, [restoreId, organizationId, fencingToken]);

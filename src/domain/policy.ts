@@ -24,6 +24,14 @@ export interface Policy {
   readonly version: number;
 }
 
+/** A run of a policy that began no backup. */
+export interface SkippedRun {
+  readonly policyId: string;
+  readonly organizationId: string;
+  /** PolicyNotFound: it is gone or paused. */
+  readonly code: "PolicyNotFound" | "OrganizationBusy" | "PrerequisiteFailed" | "OrganizationErased";
+}
+
 /** A policy that must have run well before another one runs. */
 export interface Prerequisite {
   readonly policyId: string;

@@ -1,7 +1,7 @@
 // What a run writes into, and asks of, the control tables. The object store stays the truth about what is backed up.
 import type { BackupOutcome, BackupRequest, ProofLevel } from "../domain/backup-request.ts";
 import type { ErrorCode } from "../domain/errors.ts";
-import type { Prerequisite } from "../domain/policy.ts";
+import type { Prerequisite, SkippedRun } from "../domain/policy.ts";
 import type { RuleFinding } from "../domain/restore-run.ts";
 import type { VerificationLevel, VerifyOrder } from "../domain/verify-run.ts";
 
@@ -30,6 +30,8 @@ export interface JobLedger {
     sealed: { readonly sequence: number; readonly manifestHash: string } | null;
   }): Promise<void>;
   readPolicyRequest(policyId: string): Promise<Pick<BackupRequest, "dataSets" | "proof"> | null>;
+  /** In the audit log alone: there is no job. */
+  recordSkippedRun(run: SkippedRun): Promise<void>;
   readPrerequisites(policyId: string): Promise<readonly Prerequisite[]>;
   /** The newest manifest that a job wrote; to notice one that was taken away from the store. */
   latestManifest(organizationId: string): Promise<{ sequence: number; hash: string } | null>;

@@ -41,8 +41,8 @@ export interface AppliedRestore {
 
 /** An operation that, by the control tables, stands in the way of another one. */
 export interface BlockingRun {
-  readonly kind: "backup" | "restore" | "rollback";
-  /** The job's or the restore's. */
+  readonly kind: "backup" | "restore" | "rollback" | "erasure";
+  /** The job's, the restore's or the erasure's. */
   readonly id: string;
   readonly organizationId: string;
   readonly workflowId: string;
@@ -110,6 +110,13 @@ export interface RestoreLedger {
   }): Promise<void>;
   /** Marks an applied restore as rolled back, and gives the lease back. */
   completeRollback(input: { outcome: RollbackOutcome; requestedBy: string; fencingToken: number }): Promise<void>;
+  /** In the audit log alone: the restore's row stays as it was. */
+  recordRefusedRollback(rollback: {
+    restoreId: string;
+    organizationId: string;
+    requestedBy: string;
+    code: ErrorCode;
+  }): Promise<void>;
   /** Gives a rollback's lease back; the restore stays applied. */
   releaseLease(lease: RestoreLease): Promise<void>;
 }

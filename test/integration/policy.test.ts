@@ -128,6 +128,12 @@ test("while a backup by hand is under way, a policy's run is skipped and says so
   const policy = await put(id(1));
   await applyPolicySchedule(rig.client, policy);
   expect(await runOf(policy)).toEqual({ ran: false, reason: "a backup of the organization was running already" });
+  expect(
+    await rig.database.query(
+      "SELECT outcome, details ->> 'code' AS code FROM backup.audit_log WHERE action = 'policy.run' AND subject = $1",
+      [policy.id],
+    ),
+  ).toEqual([{ outcome: "refused", code: "OrganizationBusy" }]);
   release();
   expect(await followBackup(rig.client, byHand)).toMatchObject({ status: "completed", sequence: 1 });
   const { manifests, unnamedPacks } = await proveBackups(rig, id(1));

@@ -14,6 +14,7 @@ import { createRestore, getRestore } from "../../src/control/restores.ts";
 import { restoreDefaults, restoreWorkflowId, type RestoreOrder } from "../../src/domain/restore-run.ts";
 import { activityPoints, type ActivityPoint } from "../support/activity-points.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
+import { erase, erasureOf, orderErasure } from "../support/erase.ts";
 import { eventually } from "../support/eventually.ts";
 import { checksumsOf } from "../support/organization-checksums.ts";
 
@@ -182,4 +183,28 @@ test("a dry run that was ended is swept by the restore of another organization",
   expect(await getRestore(rig.control, ended.restoreId)).toMatchObject({ status: "failed" });
   await restore({ choice: { by: "sequence", sequence: 1 } });
   await expectWholeAndNothingLeft();
+});
+
+test("an erasure that was ended before its order keeps nobody waiting, counts as refused, and can be asked for again", async () => {
+  const [, other = ""] = rig.organizationIds;
+  const at = { organizationId: other, activity: "inspectErasure", when: "before" } as const;
+  pauses.push(at);
+  const erasureId = await orderErasure(rig, other);
+  await eventually("the erasure to look", async () => reached.length === 1);
+  await expect(rig.backUp(other)).rejects.toMatchObject({ code: "OrganizationBusy" });
+  await rig.client.workflow.getHandle(`erase/${other}`).terminate("by the operator");
+  await rig.backUp(other);
+  expect(await erasureOf(rig, other)).toMatchObject({
+    status: "refused",
+    errorCode: "Cancelled",
+    errorMessage: "The run was ended from outside; nothing was erased.",
+  });
+  expect(
+    await rig.database.query(
+      "SELECT outcome, details ->> 'code' AS code FROM backup.audit_log WHERE action = 'organization.erase' AND subject = $1",
+      [erasureId],
+    ),
+  ).toEqual([{ outcome: "refused", code: "Cancelled" }]);
+  expect(await rig.database.query("SELECT * FROM backup.backup_leases")).toEqual([]);
+  expect(await erase(rig, other)).toMatchObject({ status: "erased" });
 });

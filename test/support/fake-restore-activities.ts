@@ -47,6 +47,7 @@ export class FakeRestore {
         this.lease = ++this.tokens;
         return { fencingToken: this.lease };
       },
+      recordRefusedRollback: async () => {},
       parkRestore: async () => void (this.lease = null),
       chooseBackup: async () => ({
         sequence: 3,

@@ -23,6 +23,7 @@ const noLedger: JobLedger = {
   assertLease: async () => {},
   completeJob: async () => {},
   failJob: async () => {},
+  recordSkippedRun: async () => {},
   readPolicyRequest: async () => null,
   latestManifest: async () => null,
   recordVerification: async () => {},
