@@ -3,12 +3,14 @@ import { randomBytes } from "node:crypto";
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { openBoundSessions, readBindingKey } from "../../src/control/bound-sessions.ts";
 import { openControlDatabase } from "../../src/control/control-database.ts";
 import { migrateControlTables } from "../../src/control/migrate.ts";
 import { startChildServer, waitUntilReady } from "../../src/local/child-server.ts";
 import { findFreePort } from "../../src/local/free-port.ts";
 import { projectRoot } from "../run-step.ts";
 import type { BenchContext } from "./bench-context.ts";
+import { findPlanFaults, listFacadeReads } from "./facade-reads.ts";
 import type { Measurement } from "./measurement.ts";
 
 const organizations = 500;
@@ -68,6 +70,7 @@ export async function measureFacade({ size, servers, sourceUrl, say }: BenchCont
         limit: { atMost: 100 },
       });
     }
+    lines.push(await measurePlans(controlUrl, size.jobs, say));
     return lines;
   } finally {
     await facade.stop();
@@ -89,6 +92,33 @@ async function timeAsks(ask: () => Promise<Response>): Promise<number> {
   await Promise.all(Array.from({ length: atATime * 4 }, ask)); // the first ones open connections
   await Promise.all(Array.from({ length: atATime }, work));
   return tookMs.toSorted((a, b) => a - b)[Math.floor(tookMs.length * 0.99)] ?? Number.NaN;
+}
+
+/** Each list, filter and status page as the endpoints read it, by its plan. */
+async function measurePlans(controlUrl: string, jobs: number, say: BenchContext["say"]): Promise<Measurement> {
+  const owner = openControlDatabase(controlUrl);
+  const sessions = openBoundSessions({ url: controlUrl, bindingKey: await readBindingKey(owner) });
+  try {
+    const reads = listFacadeReads({ middleAt: new Date(Date.now() - (jobs / 2) * 60_000).toISOString() });
+    let good = 0;
+    for (const read of reads) {
+      const faults = await findPlanFaults(sessions, read);
+      if (faults.length === 0) good += 1;
+      else say(`  ${read.name}: ${faults.join("; ")}`);
+    }
+    say(`  queries that read by an index: ${good} of ${reads.length}`);
+    return {
+      goal: "S1",
+      work: `the facade at ${jobs} jobs: of ${reads.length} queries, those that read by an index`,
+      unit: "queries",
+      ours: [good],
+      peer: null,
+      limit: { atLeast: reads.length },
+    };
+  } finally {
+    await sessions.close();
+    await owner.close();
+  }
 }
 
 async function fillJobs(controlUrl: string, jobs: number): Promise<void> {

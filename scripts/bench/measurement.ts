@@ -3,7 +3,7 @@ export interface Measurement {
   /** Of the goals: P1 to P12. */
   readonly goal: string;
   readonly work: string;
-  readonly unit: "s" | "MB" | "MB/s" | "%" | "1/s" | "ms" | "events" | "connections" | "runs";
+  readonly unit: "s" | "MB" | "MB/s" | "%" | "1/s" | "ms" | "events" | "connections" | "runs" | "queries";
   /** One figure for each run. */
   readonly ours: readonly number[];
   readonly peer: { readonly name: string; readonly figures: readonly number[] } | null;

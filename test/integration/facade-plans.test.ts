@@ -2,8 +2,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { openBoundSessions, readBindingKey, type BoundSessions } from "../../src/control/bound-sessions.ts";
 import { openControlDatabase, type ControlDatabase } from "../../src/control/control-database.ts";
-import { jobPageQuery, type JobPageFilter } from "../../src/control/job-pages.ts";
+import { createJobLedger } from "../../src/control/job-ledger.ts";
 import { migrateControlTables } from "../../src/control/migrate.ts";
+import { findPlanFaults, listFacadeReads, type FacadeRead } from "../../scripts/bench/facade-reads.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 
 const jobs = 200_000;
@@ -35,77 +36,38 @@ afterAll(async () => {
   await database?.drop();
 });
 
-interface PlanNode {
-  readonly "Node Type": string;
-  readonly "Relation Name"?: string;
-  readonly "Index Name"?: string;
-  readonly "Actual Rows": number;
-  readonly "Rows Removed by Filter"?: number;
-  readonly Plans?: readonly PlanNode[];
-}
-
-const flatten = (node: PlanNode): PlanNode[] => [node, ...(node.Plans ?? []).flatMap(flatten)];
-
-async function planOf(organizationId: string | null, sql: string, parameters: readonly unknown[]): Promise<PlanNode[]> {
-  const binding = { organizationId, platform: organizationId === null, actor: "plans", role: "viewer" };
-  const [row] = await sessions.run(binding, (bound) =>
-    bound.query<{ "QUERY PLAN": [{ Plan: PlanNode }] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${sql}`, parameters),
-  );
-  return flatten((row as { "QUERY PLAN": [{ Plan: PlanNode }] })["QUERY PLAN"][0].Plan);
-}
-
-const middle = {
-  at: new Date(Date.now() - (jobs / 2) * 60_000).toISOString(),
-  id: "80000000-0000-4000-8000-000000000000",
-};
-const filters: [string, Omit<JobPageFilter, "after" | "limit">, string][] = [
-  ["an organization's jobs", { organizationId: "org-7" }, "backup_jobs_by_organization"],
-  ["its failed jobs", { organizationId: "org-7", status: ["failed"] }, "backup_jobs_by_organization_status"],
-  [
-    "a policy's jobs",
-    { organizationId: "org-7", policyId: "00000000-0000-4000-8000-000000000000" },
-    "backup_jobs_by_organization_policy",
-  ],
-  ["its backups", { organizationId: "org-7", backupsOnly: true }, "backup_jobs_by_organization"],
-  ["everybody's jobs", { organizationId: null }, "backup_jobs_by_time"],
-  [
-    "everybody's failed jobs",
-    { organizationId: null, status: ["failed"] },
-    "backup_jobs_by_status|backup_jobs_by_time",
-  ],
-];
+const reads = listFacadeReads({ middleAt: new Date(Date.now() - (jobs / 2) * 60_000).toISOString() });
 
 describe(`with ${jobs} jobs`, () => {
-  test.each(filters)("%s, first and middle page", async (_what, filter, index) => {
-    for (const after of [null, middle]) {
-      const { sql, parameters } = jobPageQuery({ ...filter, after, limit: 51 });
-      const nodes = await planOf(filter.organizationId, sql, parameters);
-      // (A bitmap of an index has its name one node below.)
-      const scans = nodes.filter((node) => node["Relation Name"] === "backup_jobs");
-      const indexes = nodes.flatMap((node) => node["Index Name"] ?? []);
-      expect(scans.map((node) => node["Node Type"])).not.toContain("Seq Scan");
-      expect(indexes.some((name) => index.split("|").includes(name))).toBe(true);
-      // No more than the page is touched, give or take what the filters leave out.
-      for (const scan of scans) expect(scan["Actual Rows"] + (scan["Rows Removed by Filter"] ?? 0)).toBeLessThan(400);
-    }
+  test.each(reads.map((read) => [read.name, read] as const))("%s", async (_name, read) => {
+    expect(await findPlanFaults(sessions, read)).toEqual([]);
   });
 
-  test("one job, by its key", async () => {
-    const nodes = await planOf("org-7", "SELECT * FROM backup.backup_jobs WHERE id = $1", [middle.id]);
-    expect(nodes[0]?.["Index Name"] ?? nodes[1]?.["Index Name"]).toBe("backup_jobs_pkey");
+  test("a read of all jobs, or by another index, would be seen", async () => {
+    const scan = (sql: string, indexes?: string[]): FacadeRead => ({
+      name: sql,
+      organizationId: null,
+      read: (bound) => bound.query(sql),
+      ...(indexes === undefined ? {} : { indexes }),
+    });
+    const all = await findPlanFaults(
+      sessions,
+      scan("SELECT count(*) FROM backup.backup_jobs WHERE requested_by = 'y'"),
+    );
+    expect(all).toEqual(expect.arrayContaining(["reads all jobs"]));
+    const one = "SELECT * FROM backup.backup_jobs WHERE id = '80000000-0000-4000-8000-000000000000'";
+    expect(await findPlanFaults(sessions, scan(one, ["backup_jobs_by_time"]))).toEqual([
+      "uses backup_jobs_pkey, not backup_jobs_by_time",
+    ]);
   });
 
   test("the newest manifest of an organization", async () => {
-    const sql =
-      "SELECT sequence, manifest_hash FROM backup.backup_jobs WHERE organization_id = $1 AND manifest_hash IS NOT NULL ORDER BY sequence DESC LIMIT 1";
-    const nodes = await planOf("org-7", sql, ["org-7"]);
-    expect(nodes.some((node) => node["Index Name"] === "backup_jobs_by_organization_sequence")).toBe(true);
-  });
-
-  test("how organizations are, without looking at jobs", async () => {
-    for (const view of ["last_good_backups", "success_rates", "storage_used", "overdue_policies"]) {
-      const nodes = await planOf(null, `SELECT * FROM backup.${view}`, []);
-      expect([view, nodes.some((node) => node["Relation Name"] === "backup_jobs")]).toEqual([view, false]);
-    }
+    const newest: FacadeRead = {
+      name: "the newest manifest",
+      organizationId: "org-7",
+      indexes: ["backup_jobs_by_organization_sequence"],
+      read: (bound) => createJobLedger(bound as ControlDatabase).latestManifest("org-7"),
+    };
+    expect(await findPlanFaults(sessions, newest)).toEqual([]);
   });
 });
