@@ -1,8 +1,8 @@
 // The compliance report as a PDF: A4, page numbers, a font of its own embedded, so that it reads alike everywhere and names in
 // any of that font's scripts come out as they are written.
-import { once } from "node:events";
-import { createWriteStream, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { buffer } from "node:stream/consumers";
 import { create, type Font } from "fontkit";
 import Pdf from "pdfkit";
 import type { ComplianceReport } from "../domain/compliance-report.ts";
@@ -19,7 +19,7 @@ const rule = "#cccccc";
 /** Of the line's width, what the first column takes. */
 const firstColumn = 0.45;
 
-export async function writePdf(path: string, report: ComplianceReport): Promise<void> {
+export async function drawPdf(report: ComplianceReport): Promise<Buffer> {
   const page: Page = new Pdf({
     size: "A4",
     margins: { top: margin, bottom: margin, left: margin, right: margin },
@@ -28,8 +28,7 @@ export async function writePdf(path: string, report: ComplianceReport): Promise<
     displayTitle: true,
     info: { Title: reportTitle, Subject: report.organizationId },
   });
-  const file = createWriteStream(path, { mode: 0o600 });
-  page.pipe(file);
+  const whole = buffer(page);
   for (const [name, font] of Object.entries(fonts)) page.registerFont(name, fontPath(font));
   const legible = createSpeller(fontPath(fonts.plain));
   page.font("bold").fontSize(18).fillColor(ink).text(reportTitle);
@@ -37,7 +36,7 @@ export async function writePdf(path: string, report: ComplianceReport): Promise<
   for (const section of describeReport(report)) drawSection(page, section, legible);
   numberPages(page, legible(`${report.organizationId}, ${report.from.slice(0, 10)} to ${report.to.slice(0, 10)}`));
   page.end();
-  await once(file, "close");
+  return await whole;
 }
 
 /** A character that the font lacks is named by its code point: an empty box would not say which it was. */

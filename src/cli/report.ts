@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { readEvidence } from "../control/evidence.ts";
 import { writeReport, type ComplianceReport } from "../domain/compliance-report.ts";
 import { table, usage } from "./output.ts";
-import { writePdf } from "./report-pdf.ts";
+import { drawPdf } from "./report-pdf.ts";
 import { describeReport, reportTitle } from "./report-sections.ts";
 import type { Session } from "./session.ts";
 
@@ -29,7 +29,7 @@ export async function runReport(session: Session, options: ReportOptions): Promi
     session.output.say(`written: ${options.html}`);
   }
   if (options.pdf !== undefined) {
-    await writePdf(options.pdf, report);
+    await writeFile(options.pdf, await drawPdf(report), { mode: 0o600 });
     session.output.say(`written: ${options.pdf}`);
   }
   session.output.result(report, () =>

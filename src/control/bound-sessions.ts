@@ -41,7 +41,7 @@ export async function readBindingKey(owner: ControlDatabase): Promise<Buffer> {
   if (row?.exists !== true)
     throw new BackupError(
       "ConfigurationInvalid",
-      `The database has no role ${facadeRole}. An administrator must run: CREATE ROLE ${facadeRole} NOLOGIN; GRANT ${facadeRole} TO the role of BACKUP_DATABASE_URL; and, as the tables' owner: SELECT backup.grant_facade_rights();`,
+      `The database has no role ${facadeRole}. An administrator must run: CREATE ROLE ${facadeRole} NOLOGIN; GRANT ${facadeRole} TO the role of BACKUP_DATABASE_URL; and, as the tables' owner: SELECT backup.grant_all_facade_rights();`,
     );
   return row.key;
 }

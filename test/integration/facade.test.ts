@@ -7,6 +7,7 @@ import { openRepository } from "../../src/repository/repository.ts";
 import { verifyContent } from "../../src/repository/verify-content.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { createFacadeRig, type FacadeRig } from "../support/facade-rig.ts";
+import { readPdf } from "../support/read-pdf.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 let rig: BackupRig;
@@ -80,12 +81,15 @@ describe("a backup", () => {
     });
   });
 
-  test("is in the compliance report, as a document and as a page", async () => {
+  test("is in the compliance report, as a document, as a page and as a PDF", async () => {
     const { body } = await get("/api/admin/reports/compliance");
     expect(body).toMatchObject({ organizationId, coverage: { backups: 1, completed: 1 } });
     const page = await get("/api/admin/reports/compliance.html");
     expect(page.headers["content-type"]).toBe("text/html; charset=utf-8");
     expect(page.text).toContain(organizationId);
+    const pdf = await get("/api/admin/reports/compliance.pdf").responseType("blob");
+    expect(pdf.headers["content-type"]).toBe("application/pdf");
+    expect((await readPdf(pdf.body as Buffer)).join("\n")).toContain(organizationId);
     const empty = await get("/api/admin/reports/compliance?from=2001-01-01&to=2001-02-01");
     expect(empty.body.coverage.backups).toBe(0);
     expect((await get("/api/admin/reports/compliance?from=2001-02-01&to=2001-01-01")).body.code).toBe("ValueInvalid");

@@ -1,7 +1,7 @@
 // The command line around restores, as a person or a script runs it: every command a process of its own, one JSON document
 // on stdout, exit codes by the error table.
 import { spawn } from "node:child_process";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
@@ -177,4 +177,5 @@ test("the report's figures are those of the runs, and its page holds them", asyn
   expect((json as { recoveryTime: { lastShownSeconds: number } }).recoveryTime.lastShownSeconds).toBeGreaterThan(0);
   expect(await readFile(page, "utf8")).toContain(organizationId);
   expect((await readPdf(pdf)).join("\n")).toContain(organizationId);
+  for (const path of [page, pdf]) expect((await stat(path)).mode & 0o077).toBe(0);
 });

@@ -3,8 +3,8 @@
 import { readFile } from "node:fs/promises";
 import { inflateSync } from "node:zlib";
 
-export async function readPdf(path: string): Promise<string[]> {
-  const text = (await readFile(path)).toString("latin1");
+export async function readPdf(pdf: string | Buffer): Promise<string[]> {
+  const text = (typeof pdf === "string" ? await readFile(pdf) : pdf).toString("latin1");
   if (!text.startsWith("%PDF-") || !text.trimEnd().endsWith("%%EOF")) throw new Error("this is no whole PDF");
   const objects = new Map<string, string>();
   for (const [, id = "", body = ""] of text.matchAll(/(\d+) 0 obj\n([\s\S]*?)\nendobj/g)) objects.set(id, body);

@@ -68,3 +68,26 @@ export const readReportPage = defineEndpoint({
     body: call.dependencies.drawReport(await report(call)),
   }),
 });
+
+export const readReportPdf = defineEndpoint({
+  id: "readReportPdf",
+  method: "get",
+  path: "/api/admin/reports/compliance.pdf",
+  action: "report.read",
+  scope: "organization",
+  summary: "The same report as a PDF, to be kept or sent on",
+  query,
+  success: { status: 200, description: "The PDF", contentType: "application/pdf" },
+  async handle(call) {
+    const pdf = await call.dependencies.drawReportPdf(await report(call));
+    return {
+      status: 200,
+      headers: {
+        "Content-Type": "application/pdf",
+        "Content-Length": String(pdf.length),
+        "Content-Disposition": 'attachment; filename="compliance.pdf"',
+      },
+      stream: async (response) => void response.end(pdf),
+    };
+  },
+});
