@@ -5,7 +5,7 @@ import type { ErasureLedger } from "../src/ports/erasure-ledger.ts";
 import type { ChannelTarget } from "../src/domain/notification.ts";
 import type { MediaSource } from "../src/ports/media-source.ts";
 import type { MediaTarget } from "../src/ports/media-target.ts";
-import type { NotificationLedger, NotificationSender } from "../src/ports/notifications.ts";
+import type { NotificationLedger, NotificationSender, SealedTarget } from "../src/ports/notifications.ts";
 import type { RestoreLedger } from "../src/ports/restore-ledger.ts";
 import type { RetentionLedger } from "../src/ports/retention-ledger.ts";
 import type { RestoreTarget } from "../src/ports/restore-target.ts";
@@ -42,7 +42,7 @@ export type TestRestore = (input: {
 export interface NotificationDependencies {
   readonly ledger: NotificationLedger;
   readonly sender: NotificationSender;
-  readonly openTarget: (channelId: string, sealed: string) => Promise<ChannelTarget>;
+  readonly openTarget: (channelId: string, sealed: SealedTarget) => Promise<ChannelTarget>;
 }
 
 export interface ActivityDependencies {

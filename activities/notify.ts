@@ -14,12 +14,12 @@ export async function sendNotification(
   const { info, cancellationSignal } = Context.current();
   const delivery = await ledger.readDelivery(deliveryId);
   if (delivery === null || delivery.isDelivered) return { sent: false };
-  if (delivery.targetSealed === null) {
+  if (delivery.sealed === null) {
     await ledger.closeFailed(deliveryId, "NotificationChannelNotFound");
     return { sent: false };
   }
   try {
-    const target = await openTarget(channelId, delivery.targetSealed);
+    const target = await openTarget(channelId, delivery.sealed);
     await sender.send(target, delivery.notification, cancellationSignal);
   } catch (error) {
     const { code, message } =

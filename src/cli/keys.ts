@@ -21,18 +21,18 @@ export async function runRotateKey(session: Session): Promise<number> {
   if (newKey === null)
     throw usage("Set BACKUP_NEW_ENCRYPTION_KEY to the new key; BACKUP_ENCRYPTION_KEY stays the present one.");
   const repository = await session.repository(); // the present key is the right one, before anything is sealed anew
-  // A bucket's keys can be rotated without its control tables; then the channels must be told their targets again.
+  // A bucket's keys can be rotated without its control tables; then channels and waiting restores must be told their targets again.
   const { controlUrl, sourceUrl } = session.config;
   const hasControlTables = controlUrl !== null || sourceUrl !== null;
   // Before the keys: once they are rotated, this command can't be repeated with the old key.
-  const channels = hasControlTables ? await session.resealChannelTargets(newKey) : null;
+  const sealed = hasControlTables ? await session.resealTargets(newKey) : null;
   const { organizations } = await repository.rotateRootKey(newKey);
-  session.output.result({ organizations, channels }, () =>
+  session.output.result({ organizations, channels: sealed?.channels ?? null, restores: sealed?.restores ?? null }, () =>
     [
       `${organizations} organization keys are wrapped by the new key; no backup was rewritten. Set BACKUP_ENCRYPTION_KEY to the new key now.`,
-      channels === null
-        ? "Notification channels were not looked for (no BACKUP_DATABASE_URL): add them again where there are some."
-        : `${channels} notification channels are sealed by the new key.`,
+      sealed === null
+        ? "Notification channels and targets of restores were not looked for (no BACKUP_DATABASE_URL): add them, and ask for them, again where there are some."
+        : `${sealed.channels} notification channels and the targets of ${sealed.restores} restores are sealed by the new key. Start workers and facades again with it.`,
     ].join("\n"),
   );
   return 0;

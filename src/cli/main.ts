@@ -18,6 +18,7 @@ import { runGenerateKey, runRotateKey, runVerificationKey } from "./keys.ts";
 import { runList, runShow } from "./list.ts";
 import {
   runAddChannel,
+  runChangeSecret,
   runListChannels,
   runListDeliveries,
   runRemoveChannel,
@@ -209,6 +210,11 @@ notify
   .description("channels")
   .option("-o, --organization <id>")
   .action(run((session, options: { organization?: string }) => runListChannels(session, options)));
+notify
+  .command("secret <channel>")
+  .description("give a webhook a new signing secret; for a while the old one signs, too")
+  .option("--overlap-hours <hours>", "how long the old one signs, too; 0 where it was given away (default: 24)")
+  .action(run((session, id: string, options: { overlapHours?: string }) => runChangeSecret(session, id, options)));
 notify
   .command("remove <channel>")
   .description("tell it nothing more")

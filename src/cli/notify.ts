@@ -1,6 +1,7 @@
 // wedsync-backup notify: who is told what becomes of backups, verifications and restores.
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { changeSecret } from "../control/notification-secrets.ts";
 import {
   createChannel,
   listChannels,
@@ -12,6 +13,8 @@ import {
 import { createWebhookSecret } from "../crypto/webhook-signature.ts";
 import {
   defaultNotificationEvents,
+  defaultOverlapHours,
+  mostOverlapHours,
   notificationEventNames,
   type ChannelTarget,
   type NotificationEvent,
@@ -84,6 +87,29 @@ export async function runListChannels(session: Session, options: { organization?
 export async function runRemoveChannel(session: Session, id: string): Promise<number> {
   const removed = await removeChannel(await session.control(), id);
   session.output.result(removed, () => `${removed.name} of ${removed.organizationId} is told nothing more`);
+  return 0;
+}
+
+export async function runChangeSecret(
+  session: Session,
+  channelId: string,
+  options: { overlapHours?: string },
+): Promise<number> {
+  const overlapHours = Number(options.overlapHours ?? defaultOverlapHours);
+  if (!Number.isInteger(overlapHours) || overlapHours < 0 || overlapHours > mostOverlapHours)
+    throw usage(`--overlap-hours must be a whole number from 0 to ${mostOverlapHours}.`);
+  const secret = createWebhookSecret();
+  const oldSecretUntil = await changeSecret(await session.control(), {
+    channelId,
+    sealed: await session.sealChannelSecret(channelId, secret),
+    overlapSeconds: overlapHours * 3_600,
+  });
+  session.output.result({ id: channelId, secret, oldSecretUntil }, () =>
+    [
+      `signing secret, told this once: ${secret}`,
+      overlapHours === 0 ? "the old one signs no more" : `until ${oldSecretUntil} the old one signs, too`,
+    ].join("\n"),
+  );
   return 0;
 }
 

@@ -16,7 +16,10 @@ interface DeliveryRow {
   readonly subjectId: string;
   readonly facts: NotificationFacts;
   readonly status: string;
-  readonly targetSealed: string | null;
+  readonly target: string | null;
+  readonly secret: string | null;
+  readonly oldSecret: string | null;
+  readonly oldSigns: boolean;
 }
 
 export function createNotificationLedger(database: ControlDatabase): NotificationLedger {
@@ -40,14 +43,16 @@ export function createNotificationLedger(database: ControlDatabase): Notificatio
     async readDelivery(deliveryId) {
       const [row] = await database.query<DeliveryRow>(
         `SELECT d.id, d.event, d.organization_id AS "organizationId", d.channel_name AS "channelName", d.subject_id AS "subjectId", d.facts, d.status,
-           to_char(d.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS "occurredAt", t.target_sealed AS "targetSealed"
+           to_char(d.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS "occurredAt", t.target_sealed AS target,
+           t.secret_sealed AS secret, t.old_secret_sealed AS "oldSecret", coalesce(t.old_secret_until > now(), false) AS "oldSigns"
          FROM backup.notification_deliveries d LEFT JOIN backup.notification_targets t ON t.channel_id = d.channel_id
          WHERE d.id = $1`,
         [deliveryId],
       );
       if (row === undefined) return null;
-      const { status, targetSealed, ...notification } = row;
-      return { notification, isDelivered: status === "delivered", targetSealed };
+      const { status, target, secret, oldSecret, oldSigns, ...notification } = row;
+      const sealed = target === null ? null : { target, secret, oldSecret: oldSigns ? { sealed: oldSecret } : null };
+      return { notification, isDelivered: status === "delivered", sealed };
     },
 
     async recordAttempt(deliveryId, attempt, failure) {

@@ -69,14 +69,14 @@ export async function removeChannel(database: Queryable, id: string): Promise<Ch
   const [removed] = isId(id)
     ? await database.query<Channel>(`DELETE FROM backup.notification_channels WHERE id = $1 RETURNING ${columns}`, [id])
     : [];
-  if (removed === undefined) throw notFound(id);
+  if (removed === undefined) throw channelNotFound(id);
   return removed;
 }
 
 /** @returns the delivery's id. @throws NotificationChannelNotFound */
 export async function testChannel(bound: Queryable, id: string): Promise<string> {
   const [row] = await bound.query<{ id: string | null }>("SELECT backup.test_notification_channel($1) AS id", [id]);
-  if (row?.id === undefined || row.id === null) throw notFound(id);
+  if (row?.id === undefined || row.id === null) throw channelNotFound(id);
   return row.id;
 }
 
@@ -90,29 +90,8 @@ export async function testAnyChannel(owner: Queryable, id: string): Promise<stri
         [id],
       )
     : [];
-  if (row === undefined) throw notFound(id);
+  if (row === undefined) throw channelNotFound(id);
   return row.id;
-}
-
-/** Seals every target anew. `reseal` gives null for one that is sealed as it should be. Safe to repeat. @returns how many */
-export async function resealTargets(
-  owner: Queryable,
-  reseal: (channelId: string, sealed: string) => Promise<string | null>,
-): Promise<number> {
-  const targets = await owner.query<{ id: string; sealed: string }>(
-    "SELECT channel_id AS id, target_sealed AS sealed FROM backup.notification_targets",
-  );
-  let count = 0;
-  for (const { id, sealed } of targets) {
-    const again = await reseal(id, sealed);
-    if (again === null) continue;
-    await owner.query(
-      "UPDATE backup.notification_targets SET target_sealed = $3 WHERE channel_id = $1 AND target_sealed = $2",
-      [id, sealed, again],
-    );
-    count += 1;
-  }
-  return count;
 }
 
 export interface Delivery {
@@ -155,5 +134,5 @@ export async function listDeliveries(database: Queryable, filter: DeliveryFilter
 
 const isId = (text: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text);
 
-const notFound = (id: string): BackupError =>
+export const channelNotFound = (id: string): BackupError =>
   new BackupError("NotificationChannelNotFound", `There is no channel ${id}. See: wedsync-backup notify list`);

@@ -140,3 +140,28 @@ export async function readSealedTarget(database: ControlDatabase, id: string): P
   );
   return row?.sealed ?? null;
 }
+
+/**
+ * Seals every target anew, of restores that wait and of those that may be rolled back. `reseal` gives null for one that is
+ * sealed as it should be. Safe to repeat. @returns how many
+ */
+export async function resealRestoreTargets(
+  owner: Queryable,
+  reseal: (sealed: string) => Promise<string | null>,
+): Promise<number> {
+  const restores = await owner.query<{ id: string; sealed: string }>(
+    "SELECT id, target_sealed AS sealed FROM backup.backup_restores WHERE target_sealed IS NOT NULL",
+  );
+  let count = 0;
+  for (const { id, sealed } of restores) {
+    const again = await reseal(sealed);
+    if (again === null) continue;
+    await owner.query("UPDATE backup.backup_restores SET target_sealed = $3 WHERE id = $1 AND target_sealed = $2", [
+      id,
+      sealed,
+      again,
+    ]);
+    count += 1;
+  }
+  return count;
+}

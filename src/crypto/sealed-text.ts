@@ -10,6 +10,8 @@ const tagBytes = 16;
 export const restoreTargetPurpose = "restore target";
 /** Of one notification channel's target: another channel's can't be put in its place. */
 export const channelTargetPurpose = (channelId: string): string => `notification channel ${channelId}`;
+/** Of a webhook's signing secret, once it was changed. */
+export const channelSecretPurpose = (channelId: string): string => `notification channel ${channelId}, secret`;
 
 export async function sealText(keyText: string, purpose: string, text: string): Promise<string> {
   const salt = randomBytes(16);

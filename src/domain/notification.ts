@@ -45,9 +45,13 @@ export interface Notification {
   readonly facts: NotificationFacts;
 }
 
-/** Where a channel leads. Secret; only ever sealed at rest, and never in history. */
+/** After a change of a webhook's secret, for so long the old one signs, too. */
+export const defaultOverlapHours = 24;
+export const mostOverlapHours = 30 * 24;
+
+/** Where a channel leads; `oldSecret` still signs, so that receivers can change over. Secret; only ever sealed at rest, and never in history. */
 export type ChannelTarget =
-  | { readonly kind: "webhook"; readonly url: string; readonly secret: string }
+  | { readonly kind: "webhook"; readonly url: string; readonly secret: string; readonly oldSecret?: string }
   | { readonly kind: "email"; readonly to: readonly string[] };
 
 export const notifyWorkflowId = ({ organizationId, deliveryId }: Pick<NotifyOrder, "organizationId" | "deliveryId">) =>

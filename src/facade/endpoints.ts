@@ -13,6 +13,7 @@ import {
   listNotificationDeliveries,
   testNotificationChannel,
 } from "./endpoints/notifications.ts";
+import { changeNotificationSecret } from "./endpoints/notification-secrets.ts";
 import {
   createPolicyEndpoint,
   deletePolicy,
@@ -23,7 +24,7 @@ import {
   replacePolicy,
   resumePolicyEndpoint,
 } from "./endpoints/policies.ts";
-import { readReport, readReportPage } from "./endpoints/reports.ts";
+import { readReport, readReportPage, readReportPdf } from "./endpoints/reports.ts";
 import { readRestoreRows } from "./endpoints/restore-rows.ts";
 import {
   approveRestoreEndpoint,
@@ -87,6 +88,7 @@ export const endpoints: readonly Endpoint[] = [
   listVerifications,
   listNotificationChannels,
   createNotificationChannel,
+  changeNotificationSecret,
   deleteNotificationChannel,
   testNotificationChannel,
   listNotificationDeliveries,
@@ -97,5 +99,6 @@ export const endpoints: readonly Endpoint[] = [
   readVerification,
   readReport,
   readReportPage,
+  readReportPdf,
   listAudit,
 ];

@@ -6,7 +6,16 @@ export interface DeliveryToSend {
   readonly notification: Notification;
   readonly isDelivered: boolean;
   /** Null when the channel was removed meanwhile. */
-  readonly targetSealed: string | null;
+  readonly sealed: SealedTarget | null;
+}
+
+/** What lies sealed of a channel. */
+export interface SealedTarget {
+  readonly target: string;
+  /** Null: the one in the target. */
+  readonly secret: string | null;
+  /** The secret before it, while it still signs; `sealed` null: the one in the target. */
+  readonly oldSecret: { readonly sealed: string | null } | null;
 }
 
 export interface NotificationLedger {

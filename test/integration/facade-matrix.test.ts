@@ -79,6 +79,7 @@ const bodies: Readonly<Record<string, () => object>> = {
   createPolicy: () => ({ name: `policy ${randomUUID()}`, cron: "0 2 * * *" }),
   replacePolicy: () => ({ name: "nightly", cron: "0 3 * * *" }),
   createNotificationChannel: () => ({ name: `channel ${randomUUID()}`, email: { to: ["ops@example.org"] } }),
+  changeNotificationSecret: () => ({ overlapHours: 1 }),
   startBackup: () => ({}),
   triggerBackup: () => ({ at: future() }),
   placeLegalHold: () => ({ reason: "a test" }),
@@ -166,8 +167,10 @@ async function isVisible(endpoint: Endpoint, organizationId: string): Promise<bo
 
 async function freshPolicy(): Promise<void> {
   await rig.control.query(
-    `INSERT INTO backup.notification_channels (id, organization_id, name, kind, events, shown, requested_by)
-     VALUES ($1, $2, 'ops', 'email', '{backup.failed}', 'o…@example.org', 'test') ON CONFLICT DO NOTHING`,
+    `WITH channel AS (
+       INSERT INTO backup.notification_channels (id, organization_id, name, kind, events, shown, requested_by)
+       VALUES ($1, $2, 'ops', 'webhook', '{backup.failed}', 'https://hooks.example.org/…', 'test') ON CONFLICT DO NOTHING RETURNING id
+     ) INSERT INTO backup.notification_targets (channel_id, target_sealed) SELECT id, 'sealed' FROM channel`,
     [channelId, own],
   );
   await rig.control.query(

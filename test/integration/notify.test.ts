@@ -8,8 +8,16 @@ import request from "supertest";
 import { createNotificationSender } from "../../src/adapters/notification/notification-sender.ts";
 import { ensureOverdueWatch, overdueScheduleId } from "../../src/client/start-notification.ts";
 import { createNotificationLedger } from "../../src/control/notification-ledger.ts";
-import { createChannel, listDeliveries, type Delivery } from "../../src/control/notifications.ts";
-import { channelTargetPurpose, openText, sealText } from "../../src/crypto/sealed-text.ts";
+import { changeSecret } from "../../src/control/notification-secrets.ts";
+import { createChannel, listDeliveries, testAnyChannel, type Delivery } from "../../src/control/notifications.ts";
+import { readSealedTarget } from "../../src/control/restores.ts";
+import {
+  channelSecretPurpose,
+  channelTargetPurpose,
+  openText,
+  restoreTargetPurpose,
+  sealText,
+} from "../../src/crypto/sealed-text.ts";
 import { createWebhookSecret } from "../../src/crypto/webhook-signature.ts";
 import {
   notificationEventNames,
@@ -23,7 +31,13 @@ import { startChildWorker } from "../support/child-worker.ts";
 import { eventually } from "../support/eventually.ts";
 import { createFacadeRig, type FacadeRig } from "../support/facade-rig.ts";
 import { textsIn } from "../support/texts-in.ts";
-import { isGenuine, startWebhookReceiver, takes, type WebhookReceiver } from "../support/webhook-receiver.ts";
+import {
+  isGenuine,
+  startWebhookReceiver,
+  takes,
+  type Received,
+  type WebhookReceiver,
+} from "../support/webhook-receiver.ts";
 
 const secret = createWebhookSecret();
 let rig: BackupRig;
@@ -359,7 +373,41 @@ test("the command line adds, tests, lists and removes a channel", async () => {
   });
 });
 
-test("a rotated key opens every target; one that is sealed anew already is left", async () => {
+test("a changed secret signs at once, the old one as long as was said; a second change ends the first secret", async () => {
+  const channelId = await addChannel(["backup.failed"]);
+  const change = async (overlapSeconds: number): Promise<string> => {
+    const changed = createWebhookSecret();
+    const sealed = await sealText(rig.key, channelSecretPurpose(channelId), changed);
+    await changeSecret(rig.control, { channelId, sealed, overlapSeconds });
+    return changed;
+  };
+  const told = async (count: number): Promise<Received> => {
+    await testAnyChannel(rig.control, channelId);
+    const deliveries = await settled(channelId, count);
+    expect(deliveries.map(({ status }) => status)).toEqual(deliveries.map(() => "delivered"));
+    const received = receiver.received.find(({ headers }) => headers["webhook-id"] === deliveries[0]?.id);
+    return received as Received;
+  };
+  const signers = (received: Received, secrets: readonly string[]): boolean[] =>
+    secrets.map((each) => isGenuine(received, each));
+  expect(signers(await told(1), [secret])).toEqual([true]);
+  const second = await change(3_600);
+  expect(signers(await told(2), [secret, second])).toEqual([true, true]);
+  const third = await change(3_600);
+  const both = await told(3);
+  expect(signers(both, [secret, second, third])).toEqual([false, true, true]);
+  expect(String(both.headers["webhook-signature"]).split(" ")).toHaveLength(2);
+  const last = await change(0);
+  expect(signers(await told(4), [second, third, last])).toEqual([false, false, true]);
+  const mail = await addChannel(["backup.failed"], { kind: "email", to: ["ops@example.org"] });
+  const none = { channelId: mail, sealed: "x", overlapSeconds: 0 };
+  await expect(changeSecret(rig.control, none)).rejects.toMatchObject({ code: "NotificationChannelInvalid" });
+  await expect(changeSecret(rig.control, { ...none, channelId: randomUUID() })).rejects.toMatchObject({
+    code: "NotificationChannelNotFound",
+  });
+});
+
+test("a rotated key opens every target, also of a restore that waits; one that is sealed anew already is left", async () => {
   const [first, second] = [await addChannel(["backup.failed"]), await addChannel(["backup.failed"])];
   const newKey = randomBytes(32).toString("base64");
   const done = await sealText(newKey, channelTargetPurpose(second), "done already");
@@ -367,6 +415,17 @@ test("a rotated key opens every target; one that is sealed anew already is left"
     second,
     done,
   ]);
+  const [waiting, lost] = [randomUUID(), randomUUID()];
+  const targetUrl = "postgres://restorer:secret@elsewhere/target";
+  for (const [id, key] of [
+    [waiting, rig.key],
+    [lost, randomBytes(32).toString("base64")],
+  ] as const)
+    await rig.control.query(
+      `INSERT INTO backup.backup_restores (id, organization_id, target_organization_id, target, target_sealed, workflow_id, requested_by, choice, strategy, live_only, status)
+       VALUES ($1, $2, $2, 'other', $3, 'restore/none', 'test', '{"by":"latest"}', 'overwrite', 'keep', 'waiting')`,
+      [id, own, await sealText(key, restoreTargetPurpose, targetUrl)],
+    );
   const commands = createCommandLine({
     BACKUP_SOURCE_DATABASE_URL: rig.database.url,
     BACKUP_DATA_DIR: join(rig.folder, "data"),
@@ -376,7 +435,11 @@ test("a rotated key opens every target; one that is sealed anew already is left"
     TEMPORAL_ADDRESS: rig.temporal.address,
     TEMPORAL_NAMESPACE: rig.temporal.namespace,
   });
-  expect(await commands.json(["keys", "rotate"])).toMatchObject({ code: 0, json: { channels: 1 } });
+  expect(await commands.json(["keys", "rotate"])).toMatchObject({ code: 0, json: { channels: 1, restores: 1 } });
+  expect(await openText(newKey, restoreTargetPurpose, (await readSealedTarget(rig.control, waiting)) ?? "")).toBe(
+    targetUrl,
+  );
+  await rig.control.query("DELETE FROM backup.backup_restores WHERE id = ANY ($1::uuid[])", [[waiting, lost]]);
   const sealed = new Map(
     (
       await rig.control.query<{ id: string; sealed: string }>(
@@ -446,6 +509,24 @@ describe("the facade", () => {
       return first?.status === "failed" && first;
     });
     expect(delivery).toMatchObject({ event: "test", attempts: 1 }); // hooks.example.org has no address
+
+    const change = (as: typeof admin) =>
+      request(facade.url)
+        .post(`${channels}/${String(created.body.id)}/secret`)
+        .set(as)
+        .set("Idempotency-Key", "change-once")
+        .send({ overlapHours: 1 });
+    expect((await change(await facade.as("admin", foreign))).body.code).toBe("NotificationChannelNotFound");
+    const changed = await change(admin);
+    expect(changed.status).toBe(200);
+    expect(changed.body.secret).toMatch(/^whsec_/);
+    expect(changed.body.secret).not.toBe(created.body.secret);
+    expect(Math.abs(Date.parse(changed.body.oldSecretUntil as string) - Date.now() - 3_600_000)).toBeLessThan(600_000);
+    expect((await change(admin)).body).toEqual({ ...(changed.body as object), secret: null });
+    for (const table of ["idempotency_keys", "audit_log", "notification_channels", "notification_targets"])
+      expect(JSON.stringify(await rig.control.query(`SELECT * FROM backup.${table}`))).not.toContain(
+        changed.body.secret,
+      );
 
     const removed = await request(facade.url)
       .delete(`${channels}/${String(created.body.id)}`)

@@ -30,6 +30,7 @@ export async function sendWebhook(
   const timeout = AbortSignal.timeout(timeoutMs);
   const body = renderPayload(notification);
   const timestamp = Math.floor(Date.now() / 1000);
+  const secrets = [target.secret, ...(target.oldSecret === undefined ? [] : [target.oldSecret])];
   try {
     const address = await beforeAbort(resolveTarget(url, options), timeout);
     const status = await post(url, address, {
@@ -40,7 +41,9 @@ export async function sendWebhook(
         "user-agent": "wedsync-backup",
         "webhook-id": notification.id,
         "webhook-timestamp": String(timestamp),
-        "webhook-signature": signWebhook(target.secret, { id: notification.id, timestamp, body }),
+        "webhook-signature": secrets
+          .map((secret) => signWebhook(secret, { id: notification.id, timestamp, body }))
+          .join(" "),
       },
       signal: AbortSignal.any([signal, timeout]),
     });
