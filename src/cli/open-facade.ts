@@ -53,11 +53,13 @@ export async function openFacade(session: Session, place: { port: number; host: 
         withTarget(session, { restoreId }, (target) => target.readDifferences(restoreId, page)),
       masks: catalogue.masks ?? [],
       drawReport: drawPage,
+      drawReportPdf: async (report) => (await import("./report-pdf.ts")).drawPdf(report), // its libraries are large
       dataSets: catalogue.dataSets.map((dataSet) => dataSet.name),
       listOrganizations: keepFor(organizationsAgeMs, () => source.listOrganizations(catalogue.root)),
       notifications: {
         allowedHosts: config.notifications.allowedHosts,
         sealTarget: (channelId, target) => session.sealChannelTarget(channelId, target),
+        sealSecret: (channelId, text) => session.sealChannelSecret(channelId, text),
       },
       checks: {
         temporal: () => client.workflowService.getSystemInfo({}),
@@ -69,6 +71,7 @@ export async function openFacade(session: Session, place: { port: number; host: 
       ipHashSalt: config.facade.ipHashSalt ?? randomBytes(32).toString("hex"),
       signingKey: createHmac("sha256", bindingKey).update("wedsync-backup facade").digest(),
       trustedProxies: config.facade.trustedProxies,
+      tracing: await session.tracing(),
       temporalUiUrl: session.temporalUiUrl,
     },
   });

@@ -4,6 +4,7 @@
 import { openMediaSource } from "../adapters/media-source/open-media-source.ts";
 import { openMediaTarget } from "../adapters/media-target/open-media-target.ts";
 import { openObjectStore } from "../adapters/object-store/open-object-store.ts";
+import { openChannelTarget } from "../adapters/notification/open-channel-target.ts";
 import { createNotificationSender } from "../adapters/notification/notification-sender.ts";
 import { createPostgresSource } from "../adapters/postgres/postgres-source.ts";
 import { createRestoreTarget } from "../adapters/postgres/restore/restore-target.ts";
@@ -19,11 +20,18 @@ import { openControlDatabase, type ControlDatabase } from "../control/control-da
 import { createErasureLedger } from "../control/erasure-ledger.ts";
 import { createJobLedger } from "../control/job-ledger.ts";
 import { migrateControlTables } from "../control/migrate.ts";
-import { resealTargets } from "../control/notifications.ts";
+import { resealChannels } from "../control/notification-secrets.ts";
 import { createNotificationLedger } from "../control/notification-ledger.ts";
 import { createRestoreLedger } from "../control/restore-ledger.ts";
+import { resealRestoreTargets } from "../control/restores.ts";
 import { createRetentionLedger } from "../control/retention-ledger.ts";
-import { channelTargetPurpose, openText, restoreTargetPurpose, sealText } from "../crypto/sealed-text.ts";
+import {
+  channelSecretPurpose,
+  channelTargetPurpose,
+  openText,
+  restoreTargetPurpose,
+  sealText,
+} from "../crypto/sealed-text.ts";
 import type { Catalogue } from "../domain/catalogue.ts";
 import { BackupError } from "../domain/errors.ts";
 import type { ChannelTarget } from "../domain/notification.ts";
@@ -32,8 +40,10 @@ import { startLocalStack, type LocalStack } from "../local/local-stack.ts";
 import type { MediaSource } from "../ports/media-source.ts";
 import type { MediaTarget } from "../ports/media-target.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
+import type { SealedTarget } from "../ports/notifications.ts";
 import type { RestoreTarget } from "../ports/restore-target.ts";
 import type { SourceDatabase } from "../ports/source-database.ts";
+import type { Tracing } from "../ports/tracing.ts";
 import { testRestore, type RestoreTestInput } from "../recover/restore-test.ts";
 import { createOrOpenRepository, openRepository, type Repository } from "../repository/repository.ts";
 import { loadWorkflowBundle } from "../worker/bundle-workflows.ts";
@@ -181,29 +191,26 @@ export class Session {
     return await sealText(await this.encryptionKey(), channelTargetPurpose(channelId), JSON.stringify(target));
   }
 
+  async sealChannelSecret(channelId: string, secret: string): Promise<string> {
+    return await sealText(await this.encryptionKey(), channelSecretPurpose(channelId), secret);
+  }
+
   /** For `keys rotate`: the new key must open what the present one has sealed. @returns how many targets it sealed */
-  async resealChannelTargets(newKey: string): Promise<number> {
+  async resealTargets(newKey: string): Promise<{ channels: number; restores: number }> {
+    const control = await this.control();
     const presentKey = await this.encryptionKey();
-    const tryOpen = async (key: string, purpose: string, sealed: string): Promise<string | null> => {
-      try {
-        return await openText(key, purpose, sealed);
-      } catch (error) {
-        if (error instanceof BackupError && error.code === "EncryptionKeyWrong") return null;
-        throw error;
-      }
-    };
-    return await resealTargets(await this.control(), async (channelId, sealed) => {
-      const purpose = channelTargetPurpose(channelId);
+    const reseal = async (purpose: string, sealed: string): Promise<string | null> => {
       // A rotation that is asked for again finds some that the new key opens already. What neither opens was lost before.
       if ((await tryOpen(newKey, purpose, sealed)) !== null) return null;
       const text = await tryOpen(presentKey, purpose, sealed);
       return text === null ? null : await sealText(newKey, purpose, text);
-    });
-  }
-
-  private async openChannelTarget(channelId: string, sealed: string): Promise<ChannelTarget> {
-    const text = await openText(await this.encryptionKey(), channelTargetPurpose(channelId), sealed);
-    return JSON.parse(text) as ChannelTarget;
+    };
+    return {
+      channels: await resealChannels(control, (channelId, part, sealed) =>
+        reseal(part === "target" ? channelTargetPurpose(channelId) : channelSecretPurpose(channelId), sealed),
+      ),
+      restores: await resealRestoreTargets(control, (sealed) => reseal(restoreTargetPurpose, sealed)),
+    };
   }
 
   private async targetUrl(targetSealed: string | null): Promise<string> {
@@ -212,10 +219,21 @@ export class Session {
     return this.sourceUrl;
   }
 
+  /** Null where no collector is configured; then nothing of OpenTelemetry is loaded. */
+  async tracing(): Promise<Tracing | null> {
+    const endpoint = this.config.tracesEndpoint;
+    if (endpoint === null) return null;
+    return await this.keep("tracing", async () => {
+      const { openTracing } = await import("../adapters/tracing/otlp.ts");
+      return openTracing({ endpoint, version: toolVersion });
+    });
+  }
+
   async client(): Promise<ConnectedClient["client"]> {
     await this.servers();
     const { client } = await this.keep("client", async () => {
-      const connected = await connectClient(this.temporal);
+      const tracing = await this.tracing();
+      const connected = await connectClient(this.temporal, tracing === null ? null : () => tracing.current());
       await ensureSearchAttributes(connected.client, this.config.temporal.namespace);
       return connected;
     });
@@ -263,7 +281,8 @@ export class Session {
       notifications: {
         ledger: createNotificationLedger(control),
         sender,
-        openTarget: (channelId: string, sealed: string) => this.openChannelTarget(channelId, sealed),
+        openTarget: async (channelId: string, sealed: SealedTarget) =>
+          await openChannelTarget(await this.encryptionKey(), channelId, sealed),
       },
       log,
       toolVersion,
@@ -275,6 +294,7 @@ export class Session {
       temporal: this.temporal,
       workflowBundle,
       dependencies,
+      tracing: await this.tracing(),
       ...(workerMetricsPort === null ? {} : { metricsAddress: `${metricsHost}:${workerMetricsPort}` }),
     });
     this.closers.push(() => worker.stop());
@@ -298,5 +318,14 @@ export class Session {
       this.closers.push(() => resource.close());
       return resource;
     });
+  }
+}
+
+async function tryOpen(key: string, purpose: string, sealed: string): Promise<string | null> {
+  try {
+    return await openText(key, purpose, sealed);
+  } catch (error) {
+    if (error instanceof BackupError && error.code === "EncryptionKeyWrong") return null;
+    throw error;
   }
 }

@@ -1,6 +1,7 @@
 // One connection to Temporal, for the CLI and the facade.
 import { Client, Connection } from "@temporalio/client";
 import { BackupError } from "../domain/errors.ts";
+import { traceCalls } from "./trace-calls.ts";
 
 export interface TemporalAddress {
   readonly address: string;
@@ -40,11 +41,18 @@ export function connectionOptions({ address, apiKey, tls }: TemporalAddress) {
   };
 }
 
-/** @throws TemporalUnreachable */
-export async function connectClient(temporal: TemporalAddress): Promise<ConnectedClient> {
+/** `currentTrace`: see traceCalls; without it nothing is traced. @throws TemporalUnreachable */
+export async function connectClient(
+  temporal: TemporalAddress,
+  currentTrace: (() => string | null) | null = null,
+): Promise<ConnectedClient> {
   try {
     const connection = await Connection.connect({ ...connectionOptions(temporal), connectTimeout: "10s" });
-    const client = new Client({ connection, namespace: temporal.namespace });
+    const client = new Client({
+      connection,
+      namespace: temporal.namespace,
+      ...(currentTrace === null ? {} : { interceptors: { workflow: [traceCalls(currentTrace)] } }),
+    });
     return { client, close: () => connection.close() };
   } catch (error) {
     throw new BackupError(

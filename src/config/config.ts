@@ -63,6 +63,8 @@ export interface Config {
     };
   };
   readonly workerMetricsPort: number | null;
+  /** Null: nothing is traced. */
+  readonly tracesEndpoint: string | null;
   readonly notifications: {
     /** Null: no mail server. */
     readonly mail: { readonly smtpUrl: string; readonly from: string } | null;
@@ -158,6 +160,7 @@ export function parseConfig(environment: Environment, options: { cwd: string }):
     },
     workerMetricsPort:
       values.BACKUP_WORKER_METRICS_PORT === undefined ? null : Number(values.BACKUP_WORKER_METRICS_PORT),
+    tracesEndpoint: values.OTEL_EXPORTER_OTLP_ENDPOINT ?? null,
     notifications: {
       mail:
         values.BACKUP_SMTP_URL === undefined || values.BACKUP_SMTP_FROM === undefined

@@ -138,6 +138,12 @@ export const variables = z.object({
     .refine(isPort, "must be a port number, 0 to 65535")
     .optional()
     .meta({ description: "Where a worker tells Prometheus Temporal's own figures (`/metrics`). Unset: nowhere." }),
+  OTEL_EXPORTER_OTLP_ENDPOINT: url(/^https?:\/\/\S+$/, "must start with http:// or https://")
+    .optional()
+    .meta({
+      description:
+        "An OpenTelemetry collector, as `http://collector:4318`, that is sent traces by OTLP/HTTP; other `OTEL_…` variables as OpenTelemetry has them. Unset: nothing is traced.",
+    }),
   BACKUP_SMTP_URL: url(
     /^smtps?:\/\/\S+$/,
     "must be a URL like smtps://user:password@host:465 (special characters as %XX)",

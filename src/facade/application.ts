@@ -13,6 +13,7 @@ import { renderOpenApiPage } from "./openapi-page.ts";
 import { asBackupError, sendProblem } from "./problem.ts";
 import { refuseMethod } from "./refuse-method.ts";
 import { requestIdOf } from "./request-context.ts";
+import { traceRequest } from "./trace-request.ts";
 
 export function createFacade(dependencies: FacadeDependencies): Express {
   const app = express();
@@ -30,6 +31,8 @@ export function createFacade(dependencies: FacadeDependencies): Express {
   answerGet(app, "/docs", "text/html; charset=utf-8", page);
   for (const [path, group] of groupByPath(endpoints)) {
     const route = app.route(path);
+    const { tracing } = dependencies;
+    if (tracing !== null) route.all(traceRequest({ tracing, route: group[0]?.path ?? path }));
     for (const endpoint of group)
       route[endpoint.method]((request, response) => handleRequest(endpoint, dependencies, request, response));
     route.all(refuseMethod(group.map((endpoint) => endpoint.method.toUpperCase())));

@@ -5,6 +5,7 @@ import type { BoundSessions } from "../control/bound-sessions.ts";
 import type { Catalogue } from "../domain/catalogue.ts";
 import type { ComplianceReport } from "../domain/compliance-report.ts";
 import type { DifferencePage, RestoreTarget } from "../ports/restore-target.ts";
+import type { Tracing } from "../ports/tracing.ts";
 import type { Authenticator } from "./authenticator.ts";
 import type { HealthChecks } from "./health.ts";
 import type { JobWatch } from "./job-watch.ts";
@@ -30,6 +31,7 @@ export interface FacadeDependencies {
   ) => Promise<DifferencePage>;
   readonly masks: NonNullable<Catalogue["masks"]>;
   readonly drawReport: (report: ComplianceReport) => string;
+  readonly drawReportPdf: (report: ComplianceReport) => Promise<Buffer>;
   /** Names of the catalogue's data sets. */
   readonly dataSets: readonly string[];
   /** Ids of all organizations of the source. */
@@ -39,6 +41,7 @@ export interface FacadeDependencies {
     readonly allowedHosts: readonly string[];
     /** For the channel's row: what a session of the facade writes, it can't read again. */
     readonly sealTarget: (channelId: string, target: ChannelTarget) => Promise<string>;
+    readonly sealSecret: (channelId: string, secret: string) => Promise<string>;
   };
   readonly checks: HealthChecks;
   readonly log: FacadeLog;
@@ -47,6 +50,8 @@ export interface FacadeDependencies {
   /** Signs browser sessions' CSRF tokens and download links; the same for all facade processes. */
   readonly signingKey: Buffer;
   readonly trustedProxies: number;
+  /** Null: nothing is traced. */
+  readonly tracing: Tracing | null;
   /** Null where no Web UI is known. */
   readonly temporalUiUrl: string | null;
 }

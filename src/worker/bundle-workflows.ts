@@ -30,6 +30,7 @@ export async function loadWorkflowBundle(cacheDir: string): Promise<WorkflowBund
   const silent = () => {};
   const bundle = await bundleWorkflowCode({
     workflowsPath: join(root, "workflows/index.ts"),
+    workflowInterceptorModules: [join(root, "workflows/trace-run.ts")],
     logger: { trace: silent, debug: silent, info: silent, warn: silent, error: silent, log: silent },
   });
   await mkdir(join(cacheDir, "workflow-bundles"), { recursive: true });

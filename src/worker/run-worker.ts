@@ -31,7 +31,9 @@ import { isRunOver } from "../client/run-state.ts";
 import { connectionOptions, type TemporalAddress } from "../client/connect.ts";
 import { BackupError } from "../domain/errors.ts";
 import { taskQueues } from "../domain/backup-request.ts";
+import type { Tracing } from "../ports/tracing.ts";
 import { startRelay } from "./relay-notifications.ts";
+import { traceActivities, traceRuns } from "./trace-activities.ts";
 
 export interface WorkerOptions {
   readonly temporal: TemporalAddress;
@@ -48,6 +50,8 @@ export interface WorkerOptions {
   readonly activityInterceptors?: readonly ActivityInterceptorsFactory[];
   /** host:port where Temporal's own figures are told to Prometheus; the first worker of a process decides. */
   readonly metricsAddress?: string;
+  /** Spans of activities and workflows; default: none. */
+  readonly tracing?: Tracing | null;
   /** Workflow runs kept in memory between tasks; 0 replays each from its history. */
   readonly maxCachedWorkflows?: number;
 }
@@ -64,7 +68,14 @@ const maxBenchTasksOfARun = 18;
 const defaultBenchBytes = 96 * 1024 * 1024;
 
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
-  const { temporal, workflowBundle, maxSnapshots = 8, benchBytes = defaultBenchBytes, graceMs = 5_000 } = options;
+  const {
+    temporal,
+    workflowBundle,
+    maxSnapshots = 8,
+    benchBytes = defaultBenchBytes,
+    graceMs = 5_000,
+    tracing = null,
+  } = options;
   installQuietRuntime(options.metricsAddress);
   const workerId = `${hostname()}-${process.pid}-${randomBytes(3).toString("hex")}`;
   const bench = new Bench({
@@ -95,7 +106,10 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     // Cancellation reaches an activity with its next heartbeat: the default would let a cancelled run hold its snapshot
     // for 12 seconds.
     maxHeartbeatThrottleInterval: "1s" as const,
-    interceptors: { activity: [...(options.activityInterceptors ?? [])] },
+    interceptors: {
+      activity: [...(tracing === null ? [] : [traceActivities(tracing)]), ...(options.activityInterceptors ?? [])],
+    },
+    ...(tracing === null ? {} : { sinks: traceRuns(tracing) }),
   };
   const workers = await Promise.all([
     Worker.create({

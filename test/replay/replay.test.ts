@@ -65,6 +65,19 @@ test("all kept histories replay", async () => {
   expect(seen).toEqual(histories.map(({ workflowId }) => ({ workflowId, error: null })));
 });
 
+test("each of them replays as part of a trace, too: tracing may be turned on and off under runs that wait", async () => {
+  const traceparent = {
+    metadata: { encoding: Buffer.from("json/plain").toString("base64") },
+    data: Buffer.from('"00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"').toString("base64"),
+  };
+  const histories = await Promise.all(names.map(read));
+  for (const { history } of histories) {
+    const [started] = history.events as [{ workflowExecutionStartedEventAttributes: Record<string, unknown> }];
+    started.workflowExecutionStartedEventAttributes["header"] = { fields: { traceparent } };
+  }
+  expect(await replay(histories)).toEqual(histories.map(({ workflowId }) => ({ workflowId, error: null })));
+});
+
 test("a history that these workflows did not write is refused", async () => {
   const text = JSON.stringify(await read("backup-finished.json"));
   const changed = text.replaceAll('"compressBatch"', '"squeezeBatch"');

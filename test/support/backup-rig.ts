@@ -8,6 +8,7 @@ import type { ActivityInterceptorsFactory } from "@temporalio/worker";
 import { createFilesystemStore } from "../../src/adapters/object-store/filesystem.ts";
 import { createFolderMediaSource } from "../../src/adapters/media-source/folder.ts";
 import { createFolderMediaTarget } from "../../src/adapters/media-target/folder.ts";
+import { openChannelTarget } from "../../src/adapters/notification/open-channel-target.ts";
 import { createNotificationSender } from "../../src/adapters/notification/notification-sender.ts";
 import { createPostgresSource } from "../../src/adapters/postgres/postgres-source.ts";
 import { createRestoreTarget } from "../../src/adapters/postgres/restore/restore-target.ts";
@@ -25,16 +26,16 @@ import { migrateControlTables } from "../../src/control/migrate.ts";
 import { createNotificationLedger } from "../../src/control/notification-ledger.ts";
 import { createRestoreLedger } from "../../src/control/restore-ledger.ts";
 import { createRetentionLedger } from "../../src/control/retention-ledger.ts";
-import { channelTargetPurpose, openText, restoreTargetPurpose } from "../../src/crypto/sealed-text.ts";
+import { openText, restoreTargetPurpose } from "../../src/crypto/sealed-text.ts";
 import type { BackupOutcome, BackupRequest } from "../../src/domain/backup-request.ts";
 import type { Catalogue } from "../../src/domain/catalogue.ts";
-import type { ChannelTarget } from "../../src/domain/notification.ts";
 import { cacheFolder } from "../../src/local/cache-folder.ts";
 import type { MediaSource } from "../../src/ports/media-source.ts";
 import type { JobLedger } from "../../src/ports/job-ledger.ts";
 import type { ObjectStore } from "../../src/ports/object-store.ts";
-import type { NotificationSender } from "../../src/ports/notifications.ts";
+import type { NotificationSender, SealedTarget } from "../../src/ports/notifications.ts";
 import type { SourceDatabase } from "../../src/ports/source-database.ts";
+import type { Tracing } from "../../src/ports/tracing.ts";
 import { testRestore, type RestoreTestInput } from "../../src/recover/restore-test.ts";
 import { createOrOpenRepository, type Repository } from "../../src/repository/repository.ts";
 import { createSampleSchema, generateSampleWeddings } from "../../src/samples/generate.ts";
@@ -62,6 +63,7 @@ export interface WorkerFaults {
   readonly benchBytes?: number;
   readonly batchBytes?: number;
   readonly maxCachedWorkflows?: number;
+  readonly tracing?: Tracing;
 }
 
 export type BackupRig = Awaited<ReturnType<typeof createBackupRig>>;
@@ -128,8 +130,16 @@ export async function createBackupRig(options: RigOptions = {}) {
     logLines,
 
     async startWorker(faults: WorkerFaults = {}): Promise<RunningWorker> {
-      const { maxSnapshots, benchBytes, batchBytes, maxCachedWorkflows, activityInterceptors, sender, ...parts } =
-        faults;
+      const {
+        maxSnapshots,
+        benchBytes,
+        batchBytes,
+        maxCachedWorkflows,
+        activityInterceptors,
+        sender,
+        tracing,
+        ...parts
+      } = faults;
       const dependencies = {
         source,
         catalogue,
@@ -148,8 +158,7 @@ export async function createBackupRig(options: RigOptions = {}) {
         notifications: {
           ledger: createNotificationLedger(control),
           sender: sender ?? createNotificationSender({ webhook: { allowedHosts: [] }, mail: null }),
-          openTarget: async (channelId: string, sealed: string) =>
-            JSON.parse(await openText(key, channelTargetPurpose(channelId), sealed)) as ChannelTarget,
+          openTarget: (channelId: string, sealed: SealedTarget) => openChannelTarget(key, channelId, sealed),
         },
         log: { info: line("info"), warn: line("warn"), error: line("error") },
         toolVersion: "test",
@@ -160,6 +169,7 @@ export async function createBackupRig(options: RigOptions = {}) {
         workflowBundle,
         dependencies,
         graceMs: 500,
+        tracing: tracing ?? null,
         ...(maxSnapshots === undefined ? {} : { maxSnapshots }),
         ...(benchBytes === undefined ? {} : { benchBytes }),
         ...(batchBytes === undefined ? {} : { batchBytes }),

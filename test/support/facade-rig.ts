@@ -4,8 +4,9 @@ import { SignJWT, type JWTPayload } from "jose";
 import { Pool } from "pg";
 import { createRestoreTarget } from "../../src/adapters/postgres/restore/restore-target.ts";
 import { drawPage } from "../../src/cli/report.ts";
+import { drawPdf } from "../../src/cli/report-pdf.ts";
 import { openBoundSessions, readBindingKey } from "../../src/control/bound-sessions.ts";
-import { channelTargetPurpose, sealText } from "../../src/crypto/sealed-text.ts";
+import { channelSecretPurpose, channelTargetPurpose, sealText } from "../../src/crypto/sealed-text.ts";
 import type { Role } from "../../src/domain/authorization.ts";
 import { createAuthenticator } from "../../src/facade/authenticator.ts";
 import type { FacadeDependencies } from "../../src/facade/dependencies.ts";
@@ -58,10 +59,12 @@ export async function createFacadeRig(rig: BackupRig, options: FacadeRigOptions 
     },
     masks: rig.catalogue.masks ?? [],
     drawReport: drawPage,
+    drawReportPdf: drawPdf,
     dataSets: rig.catalogue.dataSets.map((dataSet) => dataSet.name),
     listOrganizations: () => rig.source.listOrganizations(rig.catalogue.root),
     notifications: {
       allowedHosts: [],
+      sealSecret: (channelId, text) => sealText(rig.key, channelSecretPurpose(channelId), text),
       sealTarget: (channelId, target) => sealText(rig.key, channelTargetPurpose(channelId), JSON.stringify(target)),
     },
     checks: {},
@@ -72,6 +75,7 @@ export async function createFacadeRig(rig: BackupRig, options: FacadeRigOptions 
     ipHashSalt: "a salt for tests only",
     signingKey: randomBytes(32),
     trustedProxies: 0,
+    tracing: null,
     temporalUiUrl: "http://temporal.example",
     ...options.dependencies,
   };

@@ -1,7 +1,9 @@
 // A worker in a process of its own, for tests that kill it. Says on stdout, a JSON line each: that it is ready, and which
 // points it reached. Run by startChildWorker; not a test.
+import type { SealedTarget } from "../../src/ports/notifications.ts";
 import { createFilesystemStore } from "../../src/adapters/object-store/filesystem.ts";
 import { createFolderMediaSource } from "../../src/adapters/media-source/folder.ts";
+import { openChannelTarget } from "../../src/adapters/notification/open-channel-target.ts";
 import { createNotificationSender } from "../../src/adapters/notification/notification-sender.ts";
 import { createPostgresSource } from "../../src/adapters/postgres/postgres-source.ts";
 import { createRestoreTarget } from "../../src/adapters/postgres/restore/restore-target.ts";
@@ -12,8 +14,6 @@ import { endSchedules } from "../../src/client/start-erasure.ts";
 import { createErasureLedger } from "../../src/control/erasure-ledger.ts";
 import { createJobLedger } from "../../src/control/job-ledger.ts";
 import { createNotificationLedger } from "../../src/control/notification-ledger.ts";
-import { channelTargetPurpose, openText } from "../../src/crypto/sealed-text.ts";
-import type { ChannelTarget } from "../../src/domain/notification.ts";
 import { cacheFolder } from "../../src/local/cache-folder.ts";
 import { openRepository } from "../../src/repository/repository.ts";
 import { loadWorkflowBundle } from "../../src/worker/bundle-workflows.ts";
@@ -60,8 +60,7 @@ const worker = await startWorker({
     notifications: {
       ledger: createNotificationLedger(control),
       sender: createNotificationSender({ webhook: { allowedHosts: notifyHosts }, mail: null }),
-      openTarget: async (channelId, sealed) =>
-        JSON.parse(await openText(key, channelTargetPurpose(channelId), sealed)) as ChannelTarget,
+      openTarget: (channelId: string, sealed: SealedTarget) => openChannelTarget(key, channelId, sealed),
     },
     log: { info: log("info"), warn: log("warn"), error: log("error") },
     toolVersion: "test",

@@ -86,6 +86,7 @@ describe("the configuration", () => {
       BACKUP_TRUSTED_PROXIES: "2",
       BACKUP_METRICS_PORT: "9464",
       BACKUP_WORKER_METRICS_PORT: "9465",
+      OTEL_EXPORTER_OTLP_ENDPOINT: "http://collector:4318",
       BACKUP_SMTP_URL: "smtps://me:p%40ss@mail.example.com:465",
       BACKUP_SMTP_FROM: "backup@example.com",
       BACKUP_NOTIFY_HOSTS: "Hooks.internal,localhost:8080",
@@ -139,6 +140,7 @@ describe("the configuration", () => {
         },
       },
       workerMetricsPort: 9465,
+      tracesEndpoint: "http://collector:4318",
       notifications: {
         mail: { smtpUrl: given.BACKUP_SMTP_URL, from: "backup@example.com" },
         allowedHosts: ["hooks.internal", "localhost:8080"],
