@@ -3,7 +3,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { ROOT_CONTEXT, SpanKind, SpanStatusCode, trace, type Context, type Span } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
-import { Resource } from "@opentelemetry/resources";
+import { detectResourcesSync, envDetectorSync, Resource } from "@opentelemetry/resources";
 import { BasicTracerProvider, BatchSpanProcessor, RandomIdGenerator } from "@opentelemetry/sdk-trace-base";
 import { readTraceparent, writeTraceparent } from "../../domain/trace-context.ts";
 import type { OpenSpan, SpanStart, Tracing } from "../../ports/tracing.ts";
@@ -16,7 +16,9 @@ export function openTracing({ endpoint, version }: { endpoint: string; version: 
   const ids = new RandomIdGenerator();
   let nextSpanId: string | null = null;
   const provider = new BasicTracerProvider({
-    resource: Resource.default().merge(new Resource({ "service.name": "wedsync-backup", "service.version": version })),
+    resource: new Resource({ "service.name": "wedsync-backup", "service.version": version }).merge(
+      detectResourcesSync({ detectors: [envDetectorSync] }),
+    ),
     idGenerator: {
       generateTraceId: () => ids.generateTraceId(),
       generateSpanId: () => nextSpanId ?? ids.generateSpanId(),
