@@ -66,12 +66,12 @@ export function listFacadeReads({ middleAt }: { middleAt: string }): FacadeRead[
     indexes: ["backup_jobs_pkey"],
     read: (bound) => findJob(bound, middle.id),
   });
-  for (const of of [organizationId, null]) {
-    const whose = of === null ? "everybody's" : "an organization's";
-    const filter = { organizationId: of, after: null, limit };
-    const optional = of === null ? {} : { organizationId: of };
+  for (const whom of [organizationId, null]) {
+    const whose = whom === null ? "everybody's" : "an organization's";
+    const filter = { organizationId: whom, after: null, limit };
+    const optional = whom === null ? {} : { organizationId: whom };
     const more: [string, FacadeRead["read"]][] = [
-      ["totals", (bound) => readTotals(bound, of)],
+      ["totals", (bound) => readTotals(bound, whom)],
       ["policies", (bound) => listPolicies(bound, optional)],
       ["restores", (bound) => listRestores(bound, { ...optional, after: null, limit })],
       ["triggers", (bound) => listTriggers(bound, filter)],
@@ -79,7 +79,7 @@ export function listFacadeReads({ middleAt }: { middleAt: string }): FacadeRead[
       ["deliveries", (bound) => listDeliveries(bound, filter)],
       ["audit log", (bound) => listAudit(bound, { ...filter, action: null, outcome: null })],
     ];
-    for (const [name, read] of more) reads.push({ name: `${whose} ${name}`, organizationId: of, read });
+    for (const [name, read] of more) reads.push({ name: `${whose} ${name}`, organizationId: whom, read });
   }
   const month = { from: new Date(Date.parse(middleAt) - 30 * 86_400_000).toISOString(), to: middleAt };
   reads.push(
