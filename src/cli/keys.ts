@@ -1,5 +1,8 @@
 // wedsync-backup keys: make, rotate, and hand out the key that verifies but can't read.
 import { randomBytes } from "node:crypto";
+import { appendOwnAudit } from "../control/audit.ts";
+import type { ControlDatabase } from "../control/control-database.ts";
+import { cliActor } from "./actor.ts";
 import { usage } from "./output.ts";
 import type { Session } from "./session.ts";
 
@@ -27,9 +30,20 @@ export async function runRotateKey(session: Session): Promise<number> {
   // Before the keys: once they are rotated, this command can't be repeated with the old key.
   const sealed = hasControlTables ? await session.resealTargets(newKey) : null;
   const { organizations } = await repository.rotateRootKey(newKey);
-  session.output.result({ organizations, channels: sealed?.channels ?? null, restores: sealed?.restores ?? null }, () =>
+  const control = hasControlTables ? await session.control() : null;
+  // In each organization's own log, for its report; by now nothing can be refused any more.
+  for (const organizationId of control === null ? [] : organizations)
+    await appendOwnAudit(control as ControlDatabase, {
+      organizationId,
+      actor: cliActor(),
+      action: "organization.key.rotate",
+      subject: organizationId,
+      outcome: "done",
+      details: {},
+    });
+  session.output.result({ organizations: organizations.length, channels: sealed?.channels ?? null, restores: sealed?.restores ?? null }, () =>
     [
-      `${organizations} organization keys are wrapped by the new key; no backup was rewritten. Set BACKUP_ENCRYPTION_KEY to the new key now.`,
+      `${organizations.length} organization keys are wrapped by the new key; no backup was rewritten. Set BACKUP_ENCRYPTION_KEY to the new key now.`,
       sealed === null
         ? "Notification channels and targets of restores were not looked for (no BACKUP_DATABASE_URL): add them, and ask for them, again where there are some."
         : `${sealed.channels} notification channels and the targets of ${sealed.restores} restores are sealed by the new key. Start workers and facades again with it.`,

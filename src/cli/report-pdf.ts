@@ -30,22 +30,31 @@ export async function drawPdf(report: ComplianceReport): Promise<Buffer> {
   });
   const whole = buffer(page);
   for (const [name, font] of Object.entries(fonts)) page.registerFont(name, fontPath(font));
-  const legible = createSpeller(fontPath(fonts.plain));
+  const { spell: legible, named } = createSpeller(fontPath(fonts.plain));
   page.font("bold").fontSize(18).fillColor(ink).text(reportTitle);
   page.moveDown(0.5);
   for (const section of describeReport(report)) drawSection(page, section, legible);
+  if (named.size > 0) drawSection(page, { title: "About this document", rows: [noteOnNamed] }, legible);
   numberPages(page, legible(`${report.organizationId}, ${report.from.slice(0, 10)} to ${report.to.slice(0, 10)}`));
   page.end();
   return await whole;
 }
 
+const noteOnNamed = [
+  "[U+…]",
+  "stands for a character that this document's font does not have, by its number in Unicode; the page (--html) and the JSON hold it as it is written.",
+] as const;
+
 /** A character that the font lacks is named by its code point: an empty box would not say which it was. */
-function createSpeller(path: string): (text: string) => string {
+function createSpeller(path: string): { spell: (text: string) => string; named: ReadonlySet<string> } {
   const font = create(readFileSync(path)) as Font;
   const isDrawn = (character: string): boolean => font.hasGlyphForCodePoint(character.codePointAt(0) as number);
-  const name = (character: string): string =>
-    `[U+${(character.codePointAt(0) as number).toString(16).toUpperCase().padStart(4, "0")}]`;
-  return (text) => Array.from(text, (each) => (isDrawn(each) ? each : name(each))).join("");
+  const named = new Set<string>();
+  const name = (character: string): string => {
+    named.add(character);
+    return `[U+${(character.codePointAt(0) as number).toString(16).toUpperCase().padStart(4, "0")}]`;
+  };
+  return { spell: (text) => Array.from(text, (each) => (isDrawn(each) ? each : name(each))).join(""), named };
 }
 
 function drawSection(page: Page, { title, rows }: ReportSection, legible: (text: string) => string): void {

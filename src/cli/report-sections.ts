@@ -1,7 +1,7 @@
 // What the compliance report says to people, whatever it is drawn on: the terminal, a page, a PDF. The same figures as the
 // JSON, in words.
 import type { ComplianceReport } from "../domain/compliance-report.ts";
-import { number, seconds } from "./output.ts";
+import { bytes, number, seconds } from "./output.ts";
 
 export const reportTitle = "Backup compliance report";
 
@@ -11,9 +11,10 @@ export interface ReportSection {
 }
 
 export function describeReport(report: ComplianceReport): ReportSection[] {
-  const { coverage, recoveryPoint, recoveryTime, restores, legalHold } = report;
+  const { coverage, recoveryPoint, recoveryTime, restores, legalHold, retention, erasure } = report;
   const time = (value: number | null): string => (value === null ? "never shown" : seconds(value * 1000));
-  const failures = Object.entries(coverage.failuresByCode).map(([code, times]) => `${code} ${times}`);
+  const list = (counts: Readonly<Record<string, number>>): string[] =>
+    Object.entries(counts).map(([code, times]) => `${code} ${times}`);
   const sections: ReportSection[] = [
     {
       title: "Organization and period",
@@ -23,7 +24,7 @@ export function describeReport(report: ComplianceReport): ReportSection[] {
         ["backups", number(coverage.backups)],
         ["completed", number(coverage.completed)],
         ["incomplete", number(coverage.incomplete)],
-        ["failed", [number(coverage.failed), ...failures].join(", ")],
+        ["failed", [number(coverage.failed), ...list(coverage.failuresByCode)].join(", ")],
         ["last backup", recoveryPoint.lastBackupAt ?? "none"],
         [
           "longest time without one",
@@ -57,8 +58,37 @@ export function describeReport(report: ComplianceReport): ReportSection[] {
         `${each.cron}, proof ${each.proof}${each.paused ? ", paused" : ""}`,
       ]),
     },
+    {
+      title: "Retention",
+      rows: [
+        ["runs", number(retention.runs)],
+        ["failed", [number(retention.failed), ...list(retention.failuresByCode)].join(", ")],
+        ["removed from the store", `${number(retention.removedPacks)} packs, ${bytes(retention.removedBytes)}`],
+        ...retention.releases.map(
+          ({ at, backups }) => [`let go, ${moment(at)}`, `backups ${backups.join(", ")}`] as const,
+        ),
+      ],
+    },
+    {
+      title: "Legal holds",
+      rows: report.holds.map(({ at, by, what, reason }) => [`${what}, ${moment(at)}`, `by ${by}: ${reason}`]),
+    },
+    {
+      title: "Keys",
+      rows: report.keyRotations.map(({ at, by }) => [`wrapped by a new root key, ${moment(at)}`, `by ${by}`]),
+    },
+    { title: "Erasure", rows: erasure === null ? [] : describeErasure(erasure) },
     { title: "Access", rows: report.access.map((each) => [`${each.action}, ${each.outcome}`, number(each.count)]) },
     { title: "Recommendations", rows: report.recommendations.map((each) => [each.advice, each.because]) },
   ];
   return sections.filter(({ rows }) => rows.length > 0);
 }
+
+const describeErasure = (erasure: NonNullable<ComplianceReport["erasure"]>): ReportSection["rows"] => [
+  ["state", erasure.status],
+  ["asked for", `${moment(erasure.requestedAt)}, by ${erasure.requestedBy}`],
+  ["ended", erasure.finishedAt === null ? "-" : moment(erasure.finishedAt)],
+  ["certificate", erasure.certificateMac === null ? "none" : `signed, ${erasure.certificateMac}`],
+];
+
+const moment = (iso: string): string => `${iso.slice(0, 16).replace("T", " ")} UTC`;

@@ -22,7 +22,7 @@ export async function readEvidence(
   );
   const restores = await database.query<Evidence["restores"][number]>(
     `SELECT status, dry_run AS "dryRun", ${time("requested_at", "requestedAt")}, restore_seconds AS "restoreSeconds", error_code AS "errorCode"
-     FROM backup.backup_restores WHERE organization_id = $1 AND requested_at >= $2 AND requested_at < $3 ORDER BY requested_at`,
+     FROM backup.backup_restores WHERE organization_id = $1 AND target_organization_id = $1 AND requested_at >= $2 AND requested_at < $3 ORDER BY requested_at`,
     period,
   );
   const policies = await database.query<Evidence["policies"][number]>(
@@ -34,7 +34,31 @@ export async function readEvidence(
      WHERE organization_id = $1 AND at >= $2 AND at < $3 GROUP BY action, outcome ORDER BY action, outcome`,
     period,
   );
+  const holds = await database.query<Evidence["holds"][number]>(
+    `SELECT ${time("at", "at")}, actor AS by,
+       CASE action WHEN 'legal_holds.insert' THEN 'placed' WHEN 'legal_holds.update' THEN 'changed' ELSE 'lifted' END AS what,
+       coalesce(details #>> '{after,reason}', details #>> '{before,reason}', '') AS reason
+     FROM backup.audit_log WHERE organization_id = $1 AND at >= $2 AND at < $3 AND action LIKE 'legal\\_holds.%' ORDER BY at`,
+    period,
+  );
+  const prunes = await database.query<Evidence["prunes"][number]>(
+    `SELECT status, ${time("started_at", "startedAt")}, released, coalesce(removed_packs, 0) AS "removedPacks",
+       coalesce(removed_bytes, 0)::float8 AS "removedBytes", error_code AS "errorCode"
+     FROM backup.backup_prunes WHERE organization_id = $1 AND started_at >= $2 AND started_at < $3 AND status <> 'running' ORDER BY started_at`,
+    period,
+  );
+  const keyRotations = await database.query<Evidence["keyRotations"][number]>(
+    `SELECT ${time("at", "at")}, actor AS by FROM backup.audit_log
+     WHERE organization_id = $1 AND at >= $2 AND at < $3 AND action = 'organization.key.rotate' AND outcome = 'done' ORDER BY at`,
+    period,
+  );
+  const erasures = await database.query<NonNullable<Evidence["erasure"]>>(
+    `SELECT status, requested_by AS "requestedBy", ${time("requested_at", "requestedAt")}, ${time("finished_at", "finishedAt")}, certificate_mac AS "certificateMac"
+     FROM backup.backup_erasures WHERE organization_id = $1 AND requested_at < $2`,
+    [organizationId, to],
+  );
   const hold = await readLegalHold(database, organizationId);
   const legalHold = hold === null ? null : { reason: hold.reason, placedBy: hold.placedBy, placedAt: hold.placedAt };
-  return { organizationId, from, to, jobs, verifications, restores, policies, access, legalHold };
+  const kept = { jobs, verifications, restores, policies, access, legalHold, holds, prunes, keyRotations };
+  return { organizationId, from, to, ...kept, erasure: erasures[0] ?? null };
 }

@@ -37,6 +37,33 @@ export interface Evidence {
   readonly access: readonly { readonly action: string; readonly outcome: string; readonly count: number }[];
   /** While one stands, nothing of the organization's backups is removed. */
   readonly legalHold: { readonly reason: string; readonly placedBy: string; readonly placedAt: string } | null;
+  /** What was done to holds in the period; the audit log's word. */
+  readonly holds: readonly {
+    readonly at: string;
+    readonly by: string;
+    readonly what: "placed" | "changed" | "lifted";
+    readonly reason: string;
+  }[];
+  readonly prunes: readonly {
+    readonly status: string;
+    readonly startedAt: string;
+    /** Sequences of the backups that it let go. */
+    readonly released: readonly number[];
+    readonly removedPacks: number;
+    readonly removedBytes: number;
+    readonly errorCode: string | null;
+  }[];
+  /** The organization's key was wrapped by another root key. */
+  readonly keyRotations: readonly { readonly at: string; readonly by: string }[];
+  /** Ordered before the period's end, whenever: what was erased stays so. */
+  readonly erasure: {
+    readonly status: string;
+    readonly requestedBy: string;
+    readonly requestedAt: string;
+    readonly finishedAt: string | null;
+    /** Its signature; `erase --show-certificate` proves it. Null while there is none. */
+    readonly certificateMac: string | null;
+  } | null;
 }
 
 export interface ComplianceReport {
@@ -63,6 +90,17 @@ export interface ComplianceReport {
   readonly policies: Evidence["policies"];
   readonly access: Evidence["access"];
   readonly legalHold: Evidence["legalHold"];
+  readonly holds: Evidence["holds"];
+  readonly retention: {
+    readonly runs: number;
+    readonly failed: number;
+    readonly failuresByCode: Readonly<Record<string, number>>;
+    readonly releases: readonly { readonly at: string; readonly backups: readonly number[] }[];
+    readonly removedPacks: number;
+    readonly removedBytes: number;
+  };
+  readonly keyRotations: Evidence["keyRotations"];
+  readonly erasure: Evidence["erasure"];
   readonly recommendations: readonly { readonly advice: string; readonly because: string }[];
 }
 
@@ -70,7 +108,8 @@ const hourMs = 3_600_000;
 const mostGapHours = 26;
 
 export function writeReport(evidence: Evidence): ComplianceReport {
-  const { organizationId, from, to, jobs, verifications, restores, policies, access, legalHold } = evidence;
+  const { organizationId, from, to, jobs, verifications, restores, policies, access, prunes } = evidence;
+  const { legalHold, holds, keyRotations, erasure } = evidence;
   const count = (status: string): number => jobs.filter((job) => job.status === status).length;
   const failed = jobs.filter((job) => job.status === "failed" || job.status === "cancelled");
   const ends = jobs.flatMap((job) => (job.sequence !== null && job.finishedAt !== null ? [job.finishedAt] : [])).sort();
@@ -108,16 +147,46 @@ export function writeReport(evidence: Evidence): ComplianceReport {
     policies,
     access,
     legalHold,
+    holds,
+    retention: countPrunes(prunes),
+    keyRotations,
+    erasure,
   };
   return { ...report, recommendations: recommend(report) };
 }
 
+function countPrunes(prunes: Evidence["prunes"]): ComplianceReport["retention"] {
+  const failed = prunes.filter((each) => each.status === "failed");
+  return {
+    runs: prunes.length,
+    failed: failed.length,
+    failuresByCode: countBy(failed.map((each) => each.errorCode ?? "unknown")),
+    releases: prunes.flatMap(({ startedAt, released }) =>
+      released.length === 0 ? [] : [{ at: startedAt, backups: released }],
+    ),
+    removedPacks: prunes.reduce((sum, each) => sum + each.removedPacks, 0),
+    removedBytes: prunes.reduce((sum, each) => sum + each.removedBytes, 0),
+  };
+}
+
 function recommend(report: Omit<ComplianceReport, "recommendations">): ComplianceReport["recommendations"] {
-  const { coverage, recoveryPoint, recoveryTime, verification, policies } = report;
+  const { coverage, recoveryPoint, recoveryTime, verification, policies, retention, erasure } = report;
   const found: { advice: string; because: string }[] = [];
   const advise = (isDue: boolean, advice: string, because: string): void => {
     if (isDue) found.push({ advice, because });
   };
+  const isErased = erasure?.status === "erased";
+  advise(
+    erasure?.status === "incomplete",
+    "End the erasure: order it again when the locks of the store have ended.",
+    "an erasure left objects that the store locks",
+  );
+  if (isErased) return found; // there is nothing to protect any more, and nothing may begin again
+  advise(
+    retention.failed > 0,
+    "Look into the failed runs of retention by their names.",
+    `${retention.failed} of ${retention.runs} runs of retention failed: ${listCounts(retention.failuresByCode)}`,
+  );
   const active = policies.filter((policy) => !policy.paused);
   advise(
     active.length === 0,
@@ -128,9 +197,7 @@ function recommend(report: Omit<ComplianceReport, "recommendations">): Complianc
   advise(
     coverage.failed > 0,
     "Look into the failed runs by their names.",
-    `${coverage.failed} of ${coverage.backups} runs failed: ${Object.entries(coverage.failuresByCode)
-      .map(([code, times]) => `${code} ${times}`)
-      .join(", ")}`,
+    `${coverage.failed} of ${coverage.backups} runs failed: ${listCounts(coverage.failuresByCode)}`,
   );
   advise(
     coverage.incomplete > 0,
@@ -162,6 +229,11 @@ function longestGap(ends: readonly string[], to: string): number | null {
   const moments = [...ends, to].map((each) => Date.parse(each));
   return Math.max(...moments.slice(1).map((moment, index) => (moment - (moments[index] as number)) / hourMs));
 }
+
+const listCounts = (counts: Readonly<Record<string, number>>): string =>
+  Object.entries(counts)
+    .map(([code, times]) => `${code} ${times}`)
+    .join(", ");
 
 function countBy(names: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {};

@@ -37,7 +37,7 @@ export interface Repository {
   /** What an erasure of the organization does to the store. */
   erasure(organizationId: string): OrganizationErasure;
   /** Wraps every organization's key by a new root key; no backup is rewritten. The old root key opens nothing afterwards. */
-  rotateRootKey(newKeyText: string): Promise<{ organizations: number }>;
+  rotateRootKey(newKeyText: string): Promise<{ organizations: readonly string[] }>;
 }
 
 export async function createOrOpenRepository(store: ObjectStore, keyText: string): Promise<Repository> {
@@ -89,7 +89,7 @@ export async function openRepository(store: ObjectStore, keyText: string): Promi
       const organizations = await listOrganizations(store);
       await rotateRootKey(store, repositoryId, organizations, root, next);
       root = next;
-      return { organizations: organizations.length };
+      return { organizations };
     },
   };
 }

@@ -1,5 +1,6 @@
 // The command line around retention, as a person or a script runs it: policies with --keep options, the dry run's table,
 // prune, legal holds, and exit codes by the error table.
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
@@ -75,6 +76,28 @@ test("a dry run names the rule that keeps each backup, and a hold keeps all; the
   expect(pruned).toMatchObject({ code: 0, json: { organizations: [{ organizationId, kept: 1, released: [1] }] } });
   const { json } = await commands.json(["list", "--organization", organizationId]);
   expect((json as { backups: { sequence: number }[] }).backups.map(({ sequence }) => sequence)).toEqual([2]);
+});
+
+test("the report tells what retention let go, holds and a rotation of the key, and its page and PDF are written", async () => {
+  const newKey = Buffer.alloc(32, 5).toString("base64");
+  expect(await commands.json(["keys", "rotate"], { BACKUP_NEW_ENCRYPTION_KEY: newKey })).toMatchObject({ code: 0 });
+  const back = { BACKUP_ENCRYPTION_KEY: newKey, BACKUP_NEW_ENCRYPTION_KEY: rig.key };
+  expect(await commands.json(["keys", "rotate"], back)).toMatchObject({ code: 0 });
+  const page = join(rig.folder, "report.html");
+  const { json } = await commands.json(["report", "--organization", organizationId, "--html", page]);
+  expect(json).toMatchObject({
+    holds: [
+      { what: "placed", reason: "a court asks" },
+      { what: "lifted", reason: "a court asks" },
+    ],
+    retention: { failed: 0, releases: [{ backups: [1] }] },
+    keyRotations: [{ by: expect.stringMatching(/^cli:/) }, {}],
+    erasure: null,
+  });
+  expect(await readFile(page, "utf8")).toContain("backups 1");
+  // Nobody else is told of another's holds; a key that is rotated is everybody's.
+  const other = await commands.json(["report", "--organization", rig.organizationIds[1] ?? ""]);
+  expect(other.json).toMatchObject({ holds: [], retention: { releases: [] } });
 });
 
 test("a robbed repository ends it by name, until somebody says that this is known", async () => {

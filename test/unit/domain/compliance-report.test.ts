@@ -12,6 +12,10 @@ const nothing: Evidence = {
   policies: [],
   access: [],
   legalHold: null,
+  holds: [],
+  prunes: [],
+  keyRotations: [],
+  erasure: null,
 };
 const job = (day: number, status: string, errorCode: string | null = null) => ({
   status,
@@ -59,4 +63,42 @@ test("coverage, gaps, failures and shown recovery times", () => {
     "the longest time without a new backup was 48.0 hours",
     "1 checks of level integrity found problems",
   ]);
+});
+
+test("retention runs, what they let go, and that one failed", () => {
+  const prune = { status: "completed", startedAt: "2026-06-02T03:00:00Z", errorCode: null };
+  const report = writeReport({
+    ...nothing,
+    policies: [policy],
+    jobs: [job(4, "completed")],
+    prunes: [
+      { ...prune, released: [1, 2], removedPacks: 3, removedBytes: 4_000 },
+      { ...prune, released: [], removedPacks: 1, removedBytes: 500 },
+      { ...prune, status: "failed", released: [], removedPacks: 0, removedBytes: 0, errorCode: "StorageReadOnly" },
+    ],
+  });
+  expect(report.retention).toEqual({
+    runs: 3,
+    failed: 1,
+    failuresByCode: { StorageReadOnly: 1 },
+    releases: [{ at: "2026-06-02T03:00:00Z", backups: [1, 2] }],
+    removedPacks: 4,
+    removedBytes: 4_500,
+  });
+  expect(report.recommendations.map((each) => each.because)).toContain(
+    "1 of 3 runs of retention failed: StorageReadOnly 1",
+  );
+});
+
+test("an erased organization is not advised to begin anew; an unfinished erasure is to be ended", () => {
+  const erasure = {
+    status: "erased",
+    requestedBy: "olga",
+    requestedAt: "2026-06-02T03:00:00Z",
+    finishedAt: "2026-06-02T03:10:00Z",
+    certificateMac: "ab",
+  };
+  expect(writeReport({ ...nothing, erasure }).recommendations).toEqual([]);
+  const [first] = writeReport({ ...nothing, erasure: { ...erasure, status: "incomplete" } }).recommendations;
+  expect(first?.because).toBe("an erasure left objects that the store locks");
 });

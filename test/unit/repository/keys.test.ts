@@ -180,7 +180,7 @@ describe("rotation", () => {
     const store = repository.store as MemoryStore;
     const before = dataOf(store);
     const keysBefore = [...store.objects.keys()].filter((key) => key.includes("/keys/"));
-    expect(await repository.rotateRootKey(otherKey)).toEqual({ organizations: 2 });
+    expect(await repository.rotateRootKey(otherKey)).toMatchObject({ organizations: { length: 2 } });
     expect(dataOf(store)).toEqual(before);
     expect([...store.objects.keys()].filter((key) => keysBefore.includes(key))).toEqual([]);
     expect(await outcomeOf(() => openRepository(store, smallKey))).toBe("EncryptionKeyWrong");
