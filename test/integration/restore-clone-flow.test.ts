@@ -177,4 +177,30 @@ test("over HTTP a platform admin orders it; an organization's own roles are told
     [ordered.body.id],
   );
   expect(audited[0]?.details.after.target_organization_id).toBe(copy);
+
+  // The copy is another organization: the one that was copied can't see it, nor act on it, nor remove its rows.
+  const id = ordered.body.id as string;
+  const purpose = "not mine any more";
+  const get = (path: string) => request(facade.url).get(path).set(owner);
+  const act = (what: string, body: object) =>
+    request(facade.url).post(`/api/admin/restores/${id}/${what}`).set(owner).send(body);
+  const answers = [
+    await get(`/api/admin/restores/${id}`),
+    await get(`/api/admin/restores/${id}/rows?purpose=look`),
+    await act("approve", { purpose }),
+    await act("decisions", { rest: { decision: "keep live" } }),
+    await act("cancel", {}),
+    await act("rollback", { purpose }),
+  ];
+  expect(answers.map(({ status, body }) => [status, body.code])).toEqual(answers.map(() => [404, "RestoreNotFound"]));
+  const log = await get("/api/admin/audit?action=backup_restores.insert&limit=100");
+  expect(log.text).toContain("another organization");
+  for (const text of [
+    log.text,
+    (await get("/api/admin/audit?limit=200")).text,
+    (await get("/api/admin/restores")).text,
+  ])
+    for (const stranger of [copy, other]) expect(text).not.toContain(stranger);
+  expect((await getRestore(rig.control, id)).status).toBe("applied");
+  expect(await rig.database.query("SELECT 1 AS there FROM organizations WHERE id = $1", [copy])).toHaveLength(1);
 });

@@ -1,6 +1,6 @@
 // The audit log.
 import { z } from "zod";
-import { listAudit as listAuditRows } from "../../control/audit.ts";
+import { listAudit as listAuditRows, type AuditRow } from "../../control/audit.ts";
 import { defineEndpoint } from "../endpoint.ts";
 import { cursor, decodeCursor, encodeCursor, limit, organizationId } from "../input.ts";
 
@@ -21,6 +21,24 @@ const entrySchema = z
     hash: z.string(),
   })
   .meta({ id: "AuditEntry" });
+
+/**
+ * That its data was copied is the organization's to know; as which other organization is not. What went wrong with a
+ * restore is told by the restore itself, to those who may see it.
+ */
+function withoutOthers<T extends Pick<AuditRow, "action" | "organizationId" | "details">>(entry: T): T {
+  if (!entry.action.startsWith("backup_restores.")) return entry;
+  const side = (values: unknown): unknown => {
+    if (typeof values !== "object" || values === null) return values;
+    const { error_message: _message, ...told } = values as Record<string, unknown>;
+    const target = told["target_organization_id"];
+    return target === undefined || target === entry.organizationId
+      ? told
+      : { ...told, target_organization_id: "another organization" };
+  };
+  const { before, after, ...rest } = entry.details;
+  return { ...entry, details: { ...rest, before: side(before), after: side(after) } };
+}
 
 const cursorSchema = z.strictObject({ at: z.iso.datetime({ offset: true, precision: 6 }), position: z.int().min(0) });
 
@@ -57,7 +75,8 @@ export const listAudit = defineEndpoint({
         limit: count + 1,
       }),
     );
-    const page = rows.slice(0, count);
+    const isPlatform = call.principal.role === "platform";
+    const page = rows.slice(0, count).map((row) => (isPlatform ? row : withoutOthers(row)));
     const last = page.at(-1);
     const next =
       rows.length > count && last !== undefined ? encodeCursor({ at: last.at, position: last.position }) : null;
