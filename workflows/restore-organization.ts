@@ -95,7 +95,7 @@ export class RestoreRun {
     this.enter("compare");
     const differences = await restores.compareRestore(step);
     this.differences = differences;
-    gate.undecided = order.strategy === "prompt" ? count(differences, "changed") : 0;
+    gate.undecided = order.strategy === "prompt" ? countUndecided(differences) : 0;
     gate.lastNumber =
       count(differences, "missing") +
       count(differences, "changed") +
@@ -279,6 +279,10 @@ export class RestoreRun {
 
 const count = (differences: readonly TableDifference[], kind: "missing" | "changed" | "liveOnly" | "taken"): number =>
   differences.reduce((sum, each) => sum + each[kind], 0);
+
+const countUndecided = (differences: readonly TableDifference[]): number =>
+  // A run that was compared by an older worker has no count of its own.
+  differences.reduce((sum, { undecided, changed }) => sum + (undecided ?? changed), 0);
 
 /** False where its own row would be brought back; true also where that row is not part of the restore. */
 const exists = ({ rootTable }: ChosenBackup, differences: readonly TableDifference[]): boolean =>

@@ -12,7 +12,7 @@ import { describeRow } from "./describe-restore.ts";
 import { usage } from "./output.ts";
 import { withQuestions, type Terminal } from "./terminal.ts";
 
-type Restore = Pick<RestoreOrder, "restoreId" | "organizationId">;
+type Restore = Pick<RestoreOrder, "restoreId" | "organizationId" | "liveOnly">;
 
 const decisionSchema = z.enum(decisions as [Decision, ...Decision[]]);
 const fileSchema = z.strictObject({
@@ -58,25 +58,40 @@ export async function decideFromFile(
   target: RestoreTarget,
   restore: Restore,
   file: DecisionFile,
+  { isAgain }: { readonly isAgain: boolean },
 ): Promise<number> {
-  const wanted = new Map(file.rows.map((row) => [nameRow(row.table, row.key), row.decision]));
+  const wanted = new Map(file.rows.map((row, at) => [nameRow(row.table, row.key), { ...row, at }]));
   const batch = new DecisionBatch(client, restore);
   if (wanted.size > 0) {
-    for await (const row of readConflicts(target, restore.restoreId, { kind: "changed" })) {
+    const found: { number: number; decision: Decision }[] = [];
+    for await (const row of readConflicts(target, restore.restoreId, { kind: null })) {
       const name = nameRow(row.table, row.key);
-      const decision = wanted.get(name);
-      if (decision === undefined) continue;
+      const entry = wanted.get(name);
+      if (entry === undefined) continue;
+      if (row.kind === "live only" && restore.liveOnly === "keep")
+        throw usage(
+          `Row ${entry.at + 1} of --decisions (${entry.table}) exists only live, and this restore keeps such rows; --live-only mirror asks about each.`,
+        );
       wanted.delete(name);
-      await batch.add(row.number, decision);
+      found.push({ number: row.number, decision: entry.decision });
     }
+    // Asked again, the file is the same standing answer; what it names may have settled itself meanwhile.
+    if (wanted.size > 0 && !isAgain) throw usage(describeStrangers([...wanted.values()]));
+    for (const { number, decision } of found) await batch.add(number, decision);
+    await batch.flush();
   }
-  if (wanted.size > 0) throw usage(`${wanted.size} rows of --decisions are no conflicts of this restore.`);
-  await batch.flush();
   for (const [table, decision] of Object.entries(file.tables))
     batch.undecided = (await decideRemainingConflicts(client, restore, { table, decision })).undecided;
   if (file.rest !== undefined)
     batch.undecided = (await decideRemainingConflicts(client, restore, { table: null, decision: file.rest })).undecided;
   return batch.undecided ?? Number.POSITIVE_INFINITY;
+}
+
+/** By their places in the file: a key may be personal. */
+function describeStrangers(rows: readonly { readonly table: string; readonly at: number }[]): string {
+  const named = rows.slice(0, 10).map(({ table, at }) => `row ${at + 1} (${table})`);
+  const more = rows.length > named.length ? ` and ${rows.length - named.length} more` : "";
+  return `Nothing differs in ${named.join(", ")}${more} of --decisions, or the table has no primary key, so that its rows can't be decided one by one. See: wedsync-backup restores rows. Nothing of the file was taken.`;
 }
 
 const nameRow = (table: string, key: Readonly<Record<string, string>>): string =>
@@ -100,7 +115,7 @@ export async function decideAtTerminal(
     for await (const row of readConflicts(target, restore.restoreId, { kind: null, undecidedOnly: true })) {
       if (settled.has(row.table)) continue;
       terminal.output.write(`\n${describeRow(row)}\n`);
-      const answer = await askForLetter(ask);
+      const answer = await askForLetter(ask, row.kind);
       if (answer === "q") break;
       const decision = letters[answer.toLowerCase()] as Decision;
       await batch.add(row.number, decision);
@@ -114,11 +129,10 @@ export async function decideAtTerminal(
   return batch.undecided ?? undecided;
 }
 
-async function askForLetter(ask: (question: string) => Promise<string>): Promise<string> {
+async function askForLetter(ask: (question: string) => Promise<string>, kind: DifferenceRow["kind"]): Promise<string> {
+  const takes = kind === "live only" ? "take [b]ackup, which has no such row: it is REMOVED" : "take [b]ackup";
   for (;;) {
-    const answer = await ask(
-      "take [b]ackup, keep [l]ive, [m]erge (capital: all the rest of this table), [q]uit for now: ",
-    );
+    const answer = await ask(`${takes}, keep [l]ive, [m]erge (capital: all the rest of this table), [q]uit for now: `);
     if (answer === "q" || letters[answer.toLowerCase()] !== undefined) return answer;
   }
 }

@@ -7,7 +7,7 @@ import { number, seconds, table } from "./output.ts";
 
 export function describeDifferences(differences: readonly TableDifference[]): string {
   const telling = differences.filter((each) => each.missing + each.changed + each.liveOnly + each.taken > 0);
-  const sum = (kind: Exclude<keyof TableDifference, "table">): string =>
+  const sum = (kind: Exclude<keyof TableDifference, "table" | "undecided">): string =>
     number(differences.reduce((total, each) => total + each[kind], 0));
   if (telling.length === 0) return `No difference: ${sum("same")} rows are as they were.`;
   const row = (each: TableDifference): string[] => [

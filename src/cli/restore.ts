@@ -132,7 +132,7 @@ async function answer(
 
   if (waiting.for === "decisions") {
     const left = await withTarget(session, order, async (target) => {
-      if (file !== null) return await decideFromFile(client, target, order, file);
+      if (file !== null) return await decideFromFile(client, target, order, file, { isAgain: progress.askedAgain > 0 });
       if (terminal === null) return waiting.undecided;
       return await decideAtTerminal(client, target, order, waiting.undecided, terminal);
     });

@@ -94,15 +94,15 @@ export async function runDecideRestore(
   id: string,
   options: { decisions?: string; rest?: Decision; table?: string },
 ): Promise<number> {
-  const { restoreId, organizationId, client } = await openRestore(session, id);
-  const restore = { restoreId, organizationId };
+  const { restoreId, organizationId, liveOnly, client } = await openRestore(session, id);
+  const restore = { restoreId, organizationId, liveOnly };
   const terminal = ownTerminal();
   const file = options.decisions === undefined ? null : await readDecisionFile(options.decisions);
   if (file === null && options.rest === undefined && (!terminal.isAnswered || session.output.json))
     throw usage("Say --decisions FILE or --rest DECISION; nobody can be asked here.");
   let undecided = (await readRestoreProgress(client, restore))?.waiting?.undecided ?? 0;
   undecided = await withTarget(session, restore, async (target) => {
-    if (file !== null) return await decideFromFile(client, target, restore, file);
+    if (file !== null) return await decideFromFile(client, target, restore, file, { isAgain: false });
     return options.rest === undefined
       ? await decideAtTerminal(client, target, restore, undecided, terminal)
       : undecided;

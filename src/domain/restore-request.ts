@@ -41,6 +41,8 @@ export interface TableDifference {
   readonly same: number;
   readonly liveOnly: number;
   readonly taken: number;
+  /** With prompt: rows that wait for a decision. Tables without primary key have none. */
+  readonly undecided?: number;
 }
 
 /** How the live schema differs from the backup's, where it matters for the tables that are restored. */

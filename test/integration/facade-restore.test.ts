@@ -142,6 +142,36 @@ test("conflicts are decided over HTTP, and only while they are open", async () =
   expect((await rows("")).body.code).toBe("RestoreNotWaiting");
 });
 
+test("rows that are missing or would be removed are decided over HTTP, too", async () => {
+  const made = "00000000-0000-4000-8000-00000000a11e";
+  const [gone] = await rig.database.query<{ id: string }>(
+    "SELECT id FROM timeline_events WHERE organization_id = $1 ORDER BY id LIMIT 1",
+    [organizationId],
+  );
+  await rig.database.query("DELETE FROM timeline_events WHERE id = $1", [gone?.id]);
+  await rig.database.query(
+    "INSERT INTO vendors (id, organization_id, name, category) VALUES ($2, $1, 'new', 'florist')",
+    [organizationId, made],
+  );
+  const id = await order({ dryRun: false, strategy: "prompt", liveOnly: "mirror", approval: "given" });
+  await waits(id, "decisions");
+  const rowsOf = async (kind: string) =>
+    ((await get(`/${id}/rows?purpose=look&kind=${kind}`)).body as { rows: { number: number; key: object }[] }).rows;
+  const [[extra, ...more], [missing]] = [await rowsOf("live%20only"), await rowsOf("missing")];
+  expect([extra?.key, more, missing?.key]).toEqual([{ id: made }, [], { id: gone?.id }]);
+  const away = await post(`/${id}/decisions`, { decisions: [{ number: missing?.number, decision: "keep live" }] });
+  expect([away.status, away.body]).toEqual([200, { undecided: 1 }]);
+  const kept = await post(`/${id}/decisions`, { decisions: [{ number: extra?.number, decision: "keep live" }] });
+  expect([kept.status, kept.body]).toEqual([200, { undecided: 0 }]);
+  await ends(id, "applied");
+  expect(await rig.database.query("SELECT 1 FROM timeline_events WHERE id = $1", [gone?.id])).toEqual([]);
+  expect(await rig.database.query("SELECT 1 AS there FROM vendors WHERE id = $1", [made])).toHaveLength(1);
+  await rig.database.query("DELETE FROM vendors WHERE id = $1", [made]);
+  const back = await order({ dryRun: false, approval: "given" });
+  await ends(back, "applied");
+  expect(await checksumsOf(rig, organizationId)).toEqual(whole);
+});
+
 test("a restore that waits is cancelled, and leaves nothing", async () => {
   await loseSeating();
   const damaged = await checksumsOf(rig, organizationId);

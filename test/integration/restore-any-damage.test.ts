@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { mergeRow } from "../../src/domain/conflict-merge.ts";
 import type { BackupContent } from "../../src/ports/restore-target.ts";
 import type { LiveOnly } from "../../src/domain/restore-request.ts";
+import { asPlainRole } from "../support/as-plain-role.ts";
 import { createRestoreFixture, optionsOf, type RestoreFixture } from "../support/restore-fixture.ts";
 import { catalogueOf } from "../support/schema-builder.ts";
 
@@ -105,29 +106,43 @@ async function read(): Promise<State> {
   return { guests, words: words.map(({ word }) => word) };
 }
 
-test.each(["overwrite", "skip", "merge"] as const)("%s does what the model says to any damage", async (strategy) => {
+const strategies = ["overwrite", "skip", "merge"] as const;
+const cases = strategies.flatMap(
+  (strategy) =>
+    [
+      { strategy, mayRest: true },
+      { strategy, mayRest: false },
+    ] as const,
+);
+
+test.each(cases)("$strategy does what the model says to any damage; triggers may rest: $mayRest", async (each) => {
+  const { strategy, mayRest } = each;
+  await (mayRest ? damage(fixture, strategy) : asPlainRole(fixture, (plain) => damage(plain, strategy)));
+});
+
+async function damage({ target, ...rest }: RestoreFixture, strategy: (typeof strategies)[number]): Promise<void> {
   await fc.assert(
     fc.asyncProperty(states, states, fc.constantFrom<LiveOnly>("keep", "mirror"), async (old, damaged, liveOnly) => {
       await put(old);
-      const backup: BackupContent = await fixture.backUp("1");
+      const backup: BackupContent = await rest.backUp("1");
       await put(damaged);
       const before = await fixture.rows("1");
       const expected = model(strategy, liveOnly, old, damaged);
       const input = fixture.plan("1", backup, { strategy, liveOnly });
-      await fixture.target.stage(input, () => {});
-      await fixture.target.diff(input);
-      const applying = fixture.target.apply(input, optionsOf(strategy, liveOnly));
+      await target.stage(input, () => {});
+      await target.diff(input);
+      const applying = target.apply(input, optionsOf(strategy, liveOnly));
       if (isPossible(expected)) {
         await applying;
         expect(await read()).toEqual(expected);
-        expect(await fixture.target.rollback(input.restoreId, { partial: false })).toMatchObject({ refused: [] });
+        expect(await target.rollback(input.restoreId, { partial: false })).toMatchObject({ refused: [] });
       } else {
         await expect(applying).rejects.toMatchObject({ code: expect.stringMatching(/^Restore(Conflict|Invalid)$/) });
       }
       expect(await fixture.rows("1")).toEqual(before);
       expect(await fixture.fingerprint("2")).toEqual(others);
-      await fixture.target.dropStaging(input.restoreId);
+      await target.dropStaging(input.restoreId);
     }),
     { numRuns: 8 },
   );
-});
+}

@@ -8,6 +8,7 @@ import { catalogueOf } from "../support/schema-builder.ts";
 const schemaSql = `
   CREATE TABLE orgs (id integer PRIMARY KEY, name text NOT NULL);
   CREATE TABLE guests (id integer PRIMARY KEY, org_id integer NOT NULL REFERENCES orgs, notes text, phone text, points numeric, UNIQUE (org_id, phone));
+  CREATE TABLE words (org_id integer NOT NULL REFERENCES orgs, word text);
   INSERT INTO orgs VALUES (1, 'ours'), (2, 'theirs');
   INSERT INTO guests SELECT i, 2, 'theirs', 'their phone ' || i, 1.10 FROM generate_series(100, 120) AS i;
 `;
@@ -25,7 +26,7 @@ describe("restoring guests", () => {
   let others: Record<string, string>;
 
   beforeAll(async () => {
-    fixture = await createRestoreFixture(schemaSql, catalogueOf(["public.orgs", "public.guests"]));
+    fixture = await createRestoreFixture(schemaSql, catalogueOf(["public.orgs", "public.guests", "public.words"]));
     others = await fixture.fingerprint("2");
   });
   afterAll(() => fixture.drop());
@@ -175,6 +176,111 @@ describe("restoring guests", () => {
       await fixture.target.decide(input.restoreId, [{ number: third(), decision: "keep live" }]);
       expect(await apply()).toMatchObject({ applied: true });
       expect(await read()).toEqual([anna, bert]);
+    });
+
+    describe("with rows that are missing, and rows that would be removed", () => {
+      const [dora, emil] = [guest(4, "new", null, null), guest(5, "imported", null, null)];
+      let number: (id: number) => number;
+      beforeEach(async () => {
+        await fill([anna, guest(2, "?", "22", null), dora, emil]);
+        input = fixture.plan("1", input.backup, { strategy: "prompt", liveOnly: "mirror" });
+        await fixture.target.stage(input, () => {});
+        const guests = (await fixture.target.diff(input)).find(({ table }) => table === "public.guests");
+        expect(guests).toMatchObject({ missing: 1, changed: 1, liveOnly: 2, undecided: 3 });
+        const all = { table: "public.guests", kind: null, after: 0, limit: 10 };
+        const { rows } = await fixture.target.readDifferences(input.restoreId, all);
+        number = (id) => rows.find(({ key }) => key["id"] === String(id))?.number as number;
+      });
+      const mirror = (defaultDecision: Parameters<typeof optionsOf>[2] = null) =>
+        fixture.target.apply(input, optionsOf("prompt", "mirror", defaultDecision));
+
+      test("asks before it removes a row, and leaves a missing one away where somebody says so", async () => {
+        const before = await read();
+        expect(await fixture.target.decide(input.restoreId, [{ number: number(3), decision: "keep live" }])).toEqual({
+          undecided: 3,
+        });
+        await fixture.target.decide(input.restoreId, [
+          { number: number(2), decision: "take backup" },
+          { number: number(4), decision: "keep live" },
+        ]);
+        expect(await mirror()).toEqual({ applied: false, askAgain: [number(5)] });
+        expect(await read()).toEqual(before);
+        await fixture.target.decide(input.restoreId, [{ number: number(5), decision: "take backup" }]);
+        expect(await mirror()).toMatchObject({ applied: true });
+        expect(await read()).toEqual([anna, bert, dora]);
+        expect(await fixture.target.rollback(input.restoreId, { partial: false })).toMatchObject({ refused: [] });
+        expect(await read()).toEqual(before);
+      });
+
+      test("asks about a row that was made or edited after the others were decided", async () => {
+        await fixture.target.decideRest(input.restoreId, { table: null, decision: "take backup" });
+        await fixture.query("UPDATE guests SET notes = 'a real guest' WHERE id = 5");
+        await fixture.query("INSERT INTO guests VALUES (6, 1, 'newest', NULL, NULL)");
+        const again = await mirror();
+        expect(again).toMatchObject({ applied: false });
+        if (!again.applied) expect(again.askAgain).toHaveLength(2);
+        await fixture.target.decideRest(input.restoreId, { table: null, decision: "merge" });
+        expect(await mirror()).toMatchObject({ applied: true });
+        expect(await read()).toEqual([
+          anna,
+          bert,
+          cara,
+          { ...emil, notes: "a real guest" },
+          guest(6, "newest", null, null),
+        ]);
+      });
+
+      test("asks again about a missing row that somebody made again meanwhile", async () => {
+        await fixture.target.decideRest(input.restoreId, { table: null, decision: "take backup" });
+        await fixture.target.decide(input.restoreId, [{ number: number(3), decision: "keep live" }]);
+        await fixture.query("INSERT INTO guests VALUES (3, 1, 'made again', NULL, NULL)");
+        expect(await mirror()).toEqual({ applied: false, askAgain: [number(3)] });
+        await fixture.target.decide(input.restoreId, [{ number: number(3), decision: "take backup" }]);
+        expect(await mirror()).toMatchObject({ applied: true });
+        expect(await read()).toEqual([anna, bert, cara]);
+      });
+
+      test("removes at the deadline only where the default takes the backup", async () => {
+        await fixture.target.decide(input.restoreId, [{ number: number(4), decision: "take backup" }]);
+        expect(await mirror("keep live")).toMatchObject({ applied: true });
+        expect(await read()).toEqual([anna, guest(2, "?", "22", null), cara, emil]);
+      });
+
+      test("takes none of several decisions where one is impossible, and says why", async () => {
+        const [restoreId, live] = [input.restoreId, number(3)];
+        const both = [
+          { number: live, decision: "keep live" as const },
+          { number: 9999, decision: "keep live" as const },
+        ];
+        await expect(fixture.target.decide(restoreId, both)).rejects.toMatchObject({ code: "DecisionInvalid" });
+        expect(await fixture.target.decideRest(restoreId, { table: null, decision: "take backup" })).toEqual({
+          undecided: 0,
+        });
+        expect(await mirror()).toMatchObject({ applied: true });
+        expect(await read()).toEqual([anna, bert, cara]);
+      });
+
+      test("refuses a decision on a row without a key by the table's name, and on one that is kept anyway", async () => {
+        await fixture.query("INSERT INTO words VALUES (1, 'new')");
+        const plain = fixture.plan("1", input.backup, { strategy: "prompt" });
+        await fixture.target.stage(plain, () => {});
+        await fixture.target.diff(plain);
+        const page = { table: null, kind: "live only", after: 0, limit: 10 } as const;
+        const { rows } = await fixture.target.readDifferences(plain.restoreId, page);
+        const decide = (table: string) =>
+          fixture.target.decide(plain.restoreId, [
+            { number: rows.find((row) => row.table === table)?.number ?? 0, decision: "take backup" },
+          ]);
+        await expect(decide("public.words")).rejects.toMatchObject({
+          code: "DecisionInvalid",
+          message: expect.stringContaining("public.words, which has no primary key"),
+        });
+        await expect(decide("public.guests")).rejects.toMatchObject({
+          code: "DecisionInvalid",
+          message: expect.stringContaining("only live where they would be removed"),
+        });
+        await fixture.query("DELETE FROM words WHERE org_id = 1");
+      });
     });
 
     test("uses the default also for rows that changed since they were shown, or were never shown, if nobody decided", async () => {

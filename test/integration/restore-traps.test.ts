@@ -1,8 +1,8 @@
 // Traps that a restore into a shared database can fall into, each by name.
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { Client } from "pg";
-import { createRestoreTarget } from "../../src/adapters/postgres/restore/restore-target.ts";
 import type { BackupContent } from "../../src/ports/restore-target.ts";
+import { asPlainRole } from "../support/as-plain-role.ts";
 import { createRestoreFixture, optionsOf, restore, type RestoreFixture } from "../support/restore-fixture.ts";
 import { catalogueOf } from "../support/schema-builder.ts";
 
@@ -184,28 +184,9 @@ describe("a restore into a shared database", () => {
   });
 
   describe("for a role that may not SET session_replication_role", () => {
-    const asRole = async <T>(work: (plain: RestoreFixture) => Promise<T>): Promise<T> => {
-      const role = `plain_${fixture.database.name}`;
-      await fixture.query(`CREATE ROLE ${role} LOGIN PASSWORD 'plain'`);
-      await fixture.query(`GRANT CREATE ON DATABASE ${fixture.database.name} TO ${role}`);
-      await fixture.query(`GRANT USAGE ON SCHEMA public TO ${role}`);
-      await fixture.query(
-        `GRANT ALL ON ALL TABLES IN SCHEMA public TO ${role}; GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO ${role}`,
-      );
-      const url = new URL(fixture.database.url);
-      url.username = role;
-      url.password = "plain";
-      try {
-        return await work({ ...fixture, target: createRestoreTarget({ url: url.href }) });
-      } finally {
-        await fixture.query(`DROP OWNED BY ${role} CASCADE`);
-        await fixture.query(`DROP ROLE ${role}`);
-      }
-    };
-
     test("restores parents first, circles and swapped values with the triggers on", async () => {
       await fixture.query("DROP TRIGGER touch ON guests");
-      await asRole(async (plain) => {
+      await asPlainRole(fixture, async (plain) => {
         await fixture.query(
           "UPDATE orgs SET main_task = NULL WHERE id = 1; UPDATE tasks SET parent = NULL WHERE org_id = 1; DELETE FROM tasks WHERE org_id = 1; DELETE FROM guests WHERE id IN (4, 5)",
         );
@@ -223,7 +204,7 @@ describe("a restore into a shared database", () => {
     });
 
     test("refuses where a trigger changes what is written, and writes nothing", async () => {
-      await asRole(async (plain) => {
+      await asPlainRole(fixture, async (plain) => {
         await fixture.query("UPDATE guests SET points = 9 WHERE id = 1");
         const damaged = await fixture.fingerprint("1");
         await expect(restore(plain, plain.plan("1", backup))).rejects.toMatchObject({ code: "RestoreInvalid" });

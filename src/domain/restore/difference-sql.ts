@@ -89,7 +89,7 @@ export const markTakenByKey = (staging: Staging, table: RestoreTable): string =>
 /** What a person is shown, so that a change after it is noticed. */
 export const hashShownRows = (staging: Staging, table: RestoreTable): string =>
   `UPDATE ${staging.table("d", table.number)} AS d SET live_hash = md5(${rowText("t")})::uuid FROM ${liveTable(table)} AS t ` +
-  `WHERE d.kind IN ('changed', 'taken') AND ${keyMatches("t", "d", table)} AND ${table.predicate("t")}`;
+  `WHERE d.kind IN ('changed', 'taken', 'live only') AND ${keyMatches("t", "d", table)} AND ${table.predicate("t")}`;
 
 export const countDifferences = (staging: Staging, table: RestoreTable): string =>
   `SELECT kind, ${table.key.length === 0 ? "sum(copies)" : "count(*)"}::text AS count FROM ${staging.table("d", table.number)} GROUP BY kind`;

@@ -1,5 +1,5 @@
-// Rows that were cut loose: live, and with a reference that ON DELETE SET NULL emptied when their record was deleted. The
-// working table l holds their keys, and what the backup says of the references that pointed at a record that comes back.
+// Rows that were cut loose: live, and with a reference that ON DELETE SET NULL emptied (or SET DEFAULT set to its default)
+// when their record was deleted. The working table l holds their keys, and what the backup says of the references that pointed at a record that comes back.
 //
 // Staged is each as it is live now, with only such a reference set again: so whatever else was edited since stays, and all
 // that follows (dry run, decisions, writes, undo log) takes it for a changed row like another.
@@ -9,7 +9,11 @@ import type { RestoreTable } from "./restore-table.ts";
 import { columnList, columnOf, keyMatches, liveTable, restoredColumns, restoredNames, rowsMatch } from "./row-sql.ts";
 import type { Staging } from "./staging-names.ts";
 
-export const setsNull = (definition: string): boolean => /ON DELETE SET NULL/.test(definition);
+export const setsDefault = (definition: string): boolean => /ON DELETE SET DEFAULT/.test(definition);
+
+/** The row outlives its record. */
+export const cutsLoose = (definition: string): boolean =>
+  /ON DELETE SET NULL/.test(definition) || setsDefault(definition);
 
 export interface LooseReference {
   readonly key: ForeignKey;
@@ -20,7 +24,7 @@ export interface LooseReference {
 
 /** Of the live table: without the foreign key, nothing was emptied by it. */
 export const looseKeys = ({ live }: RestoreTable): readonly ForeignKey[] =>
-  live.foreignKeys.filter(({ definition }) => setsNull(definition));
+  live.foreignKeys.filter(({ definition }) => cutsLoose(definition));
 
 /** What l has of the table. */
 export const narrowToLoose = (table: RestoreTable): RestoreTable => {
@@ -41,7 +45,10 @@ export function stageLoose(
   const values = restoredNames(table).map((name) => {
     const cases = whole
       .filter(({ key }) => key.columns.includes(name))
-      .map((each) => `WHEN ${columnOf("t", name)} IS NULL AND ${isLoose(staging, each)} THEN ${columnOf("l", name)}`);
+      .map(
+        (each) =>
+          `WHEN ${wasEmptied(table, each, name)} AND ${isLoose(staging, table, each)} THEN ${columnOf("l", name)}`,
+      );
     return cases.length === 0 ? columnOf("t", name) : `CASE ${cases.join(" ")} ELSE ${columnOf("t", name)} END`;
   });
   return [
@@ -51,10 +58,11 @@ export function stageLoose(
 }
 
 /** It pointed at the record, points nowhere else now, and the record is gone: where it is there, somebody wanted it so. */
-function isLoose(staging: Staging, { key, parent, parentHasBase }: LooseReference): string {
+function isLoose(staging: Staging, table: RestoreTable, reference: LooseReference): string {
+  const { key, parent, parentHasBase } = reference;
   const pointed = key.columns.map(
     (name) =>
-      `${columnOf("l", name)} IS NOT NULL AND (${columnOf("t", name)} IS NULL OR ${columnOf("t", name)} = ${columnOf("l", name)})`,
+      `${columnOf("l", name)} IS NOT NULL AND (${wasEmptied(table, reference, name)} OR ${columnOf("t", name)} = ${columnOf("l", name)})`,
   );
   const matches = key.columns
     .map((name, at) => `${columnOf("p", key.referencedColumns[at] as string)} = ${columnOf("l", name)}`)
@@ -63,6 +71,18 @@ function isLoose(staging: Staging, { key, parent, parentHasBase }: LooseReferenc
   const base = parentHasBase ? [none(staging.table("b", parent.number))] : [];
   return [...pointed, none(fromTable(parent.live)), ...base].join(" AND ");
 }
+
+/** A default that is another value each time can't be told from what somebody set. */
+function wasEmptied(table: RestoreTable, { key }: LooseReference, name: string): string {
+  const column = columnOf("t", name);
+  if (!setsDefault(key.definition)) return `${column} IS NULL`;
+  const { defaultSql } = table.live.columns.find((each) => each.name === name) ?? { defaultSql: null };
+  if (defaultSql === null) return `${column} IS NULL`;
+  return isConstant(defaultSql) ? `${column} IS NOT DISTINCT FROM (${defaultSql})` : "false";
+}
+
+/** A number, a quoted text, either with a cast. */
+const isConstant = (sql: string): boolean => /^\(?(-?[\d.]+|'([^']|'')*')\)?(::[\w\s.()"[\]]+)?$/.test(sql);
 
 /** Those with nothing to be set again. */
 export const countIdleLoose = (staging: Staging, table: RestoreTable): string =>

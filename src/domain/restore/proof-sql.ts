@@ -1,7 +1,16 @@
 // What is proven inside the transaction before it may commit. Each statement counts what must not be there.
 import { quoteTable } from "../sql-quoting.ts";
 import type { RestoreTable } from "./restore-table.ts";
-import { columnOf, columnsOf, imageDiffers, keyMatches, liveRows, restoredNames, liveTable } from "./row-sql.ts";
+import {
+  columnOf,
+  columnsOf,
+  imageDiffers,
+  keyMatches,
+  liveRows,
+  restoredNames,
+  rowsMatch,
+  liveTable,
+} from "./row-sql.ts";
 import type { Staging } from "./staging-names.ts";
 
 /** A foreign key that is in force in the live database. */
@@ -46,6 +55,28 @@ export const countOrphans = (staging: Staging, child: RestoreTable, key: LiveFor
 export const countLeftBehind = (staging: Staging, parent: RestoreTable, key: LiveForeignKey): string =>
   `SELECT count(*) AS count FROM ${childTable(key)} AS c JOIN ${staging.table("u", parent.number)} AS u ON ${referenceMatches("c", "u", key)} ` +
   `WHERE NOT EXISTS (SELECT 1 FROM ${parentTable(key)} AS p WHERE ${referenceMatches("c", "p", key)})`;
+
+/**
+ * Where the database cascades: rows that it would remove, empty or change together with rows of `parent`, and that the
+ * restore itself does not. `child`: the part that the referring table has in the restore.
+ */
+export function countSwept(
+  staging: Staging,
+  parent: RestoreTable,
+  key: LiveForeignKey,
+  child: RestoreTable | null,
+  by: "delete" | "update",
+): string {
+  const moves = `EXISTS (SELECT 1 FROM ${staging.table("v", parent.number)} AS v WHERE ${rowsMatch("v", "u", parent)} AND ${imageDiffers("v", "u", key.referencedColumns)})`;
+  const spared =
+    child === null || child.key.length === 0
+      ? ""
+      : ` AND NOT EXISTS (SELECT 1 FROM ${staging.table("w", child.number)} AS x WHERE ${by === "delete" ? "x.operation = 'delete' AND " : ""}${keyMatches("c", "x", child)})`;
+  return (
+    `SELECT count(*) AS count FROM ${childTable(key)} AS c JOIN ${staging.table("u", parent.number)} AS u ON ${referenceMatches("c", "u", key)} ` +
+    `JOIN ${staging.table("w", parent.number)} AS w ON ${keyMatches("u", "w", parent)} WHERE w.operation = '${by}'${by === "update" ? ` AND ${moves}` : ""}${spared}`
+  );
+}
 
 /**
  * Parents of written rows, other than those that were written themselves, can't be removed by others until the commit.

@@ -3,8 +3,8 @@
 // A dependant can't be without its record: a reference that is NOT NULL or ON DELETE CASCADE, or a polymorphic one. The
 // organization itself is nobody's dependant: it would bring everything. A needed parent comes back only if it is missing.
 //
-// A row whose reference was set to NULL when its record was deleted (ON DELETE SET NULL) stayed as it is: it is cut loose,
-// and only that reference is set again.
+// A row whose reference was set to NULL or its default when its record was deleted (ON DELETE SET NULL, SET DEFAULT) stayed
+// as it is: it is cut loose, and only that reference is set again.
 //
 //   Guest Anna: her gifts and seat come with her (dependants); her wedding and her table only if they are gone (parents);
 //   the ride that she drove has its driver again (cut loose).
@@ -13,7 +13,7 @@
 // of them are worth a closer look.
 import type { Catalogue } from "../catalogue.ts";
 import type { SchemaDescription, TableDescription, TableName } from "../schema.ts";
-import { setsNull } from "./loose-sql.ts";
+import { cutsLoose, setsDefault } from "./loose-sql.ts";
 import { baseTypeName } from "./type-difference.ts";
 
 export interface ClosureSource {
@@ -250,16 +250,17 @@ export class RecordClosure {
   private findEdges(table: TableDescription, catalogue: Catalogue): Edge[] {
     const isNotNull = (name: string): boolean => table.columns.find((column) => column.name === name)?.notNull === true;
     const keys = table.foreignKeys.map(({ columns, referencedTable, referencedColumns, definition }): Edge => {
-      const isBound = columns.every(isNotNull) || /ON DELETE CASCADE/.test(definition);
+      // What got its default instead of the record went on without it, NOT NULL or not.
+      const isBound = (columns.every(isNotNull) && !setsDefault(definition)) || /ON DELETE CASCADE/.test(definition);
       const isDependant = isBound && table.name !== catalogue.root.table;
-      const cutsLoose = !isBound && setsNull(definition);
+      const isCutLoose = !isBound && cutsLoose(definition);
       return {
         child: table.name,
         columns,
         parent: referencedTable,
         referencedColumns,
         isDependant,
-        cutsLoose,
+        cutsLoose: isCutLoose,
         type: null,
       };
     });
@@ -269,8 +270,8 @@ export class RecordClosure {
         Object.entries(targets).map(([value, parent]): Edge => {
           const referencedColumns = this.tables.get(parent)?.primaryKey ?? [];
           const type = { column: typeColumn, value: escapeCopyText(value) };
-          const [isDependant, cutsLoose] = [true, false];
-          return { child: table.name, columns: [idColumn], parent, referencedColumns, isDependant, cutsLoose, type };
+          const fate = { isDependant: true, cutsLoose: false };
+          return { child: table.name, columns: [idColumn], parent, referencedColumns, ...fate, type };
         }),
       );
     return [...keys, ...polymorphic].filter(

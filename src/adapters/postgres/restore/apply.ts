@@ -225,7 +225,8 @@ function operationOf(
         ? "'insert'"
         : `CASE WHEN ${wasGoneInBase(staging, table)} THEN 'insert' END`;
   const removed = base === null ? "'delete'" : `CASE WHEN ${isAsInBase(staging, table, base)} THEN 'delete' END`;
-  const liveOnlyRows = liveOnly === "mirror" ? removed : "NULL";
+  const asked = `CASE WHEN ${decision(defaultDecision)} = 'take backup' THEN 'delete' END`;
+  const liveOnlyRows = liveOnly === "keep" ? "NULL" : strategy === "prompt" ? asked : removed;
   return `CASE d.kind WHEN 'missing' THEN ${missing} WHEN 'changed' THEN ${changed} WHEN 'live only' THEN ${liveOnlyRows} END`;
 }
 
@@ -242,9 +243,10 @@ const decision = (fallback: ApplyOptions["defaultDecision"]): string =>
 /** Numbers that nobody decided, and no default holds for; or whose row is not the one that was shown. */
 async function findOpenConflicts(
   { session, staging, plan, restoreId }: RestoreContext,
-  { defaultDecision }: ApplyOptions,
+  { defaultDecision, liveOnly }: ApplyOptions,
 ): Promise<number[]> {
   const open: number[] = [];
+  const asked = liveOnly === "mirror" ? "('changed', 'taken', 'live only')" : "('changed', 'taken')";
   for (const table of plan.tables) {
     if (table.key.length === 0) continue;
     // With a default, only a decision is asked for again that was made on another row than the one that is there now.
@@ -254,7 +256,7 @@ async function findOpenConflicts(
         : "c.decision IS NOT NULL AND c.live_hash IS DISTINCT FROM d.live_hash";
     const rows = await session.rows(
       `SELECT d.number::text AS number FROM ${staging.table("d", table.number)} AS d LEFT JOIN wedsync_restore.conflicts AS c ON c.restore_id = ${restoreId} AND c.number = d.number ` +
-        `WHERE (d.kind IN ('changed', 'taken') OR (d.kind = 'missing' AND c.number IS NOT NULL)) AND (${isOpen}) ORDER BY d.number`,
+        `WHERE (d.kind IN ${asked} OR (d.kind = 'missing' AND c.number IS NOT NULL)) AND (${isOpen}) ORDER BY d.number`,
       `looking for open conflicts of ${table.table}`,
     );
     open.push(...rows.map((row) => Number(row["number"])));

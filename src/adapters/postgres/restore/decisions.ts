@@ -1,9 +1,15 @@
 // Decisions on conflicts. They lie in a logged table: staging may be lost and made again, a decision may not.
+//
+// Asked is only where something live would be written over or removed. A missing row comes back unasked; who does not want
+// it decides so, by its number, and it is a conflict like the others from then on.
 import { BackupError } from "../../../domain/errors.ts";
 import type { Decision } from "../../../domain/restore-request.ts";
 import type { TableName } from "../../../domain/schema.ts";
 import type { StoredDecision } from "../../../ports/restore-target.ts";
+import { quoteLiteral } from "../../../domain/sql-quoting.ts";
+import { stagingOf } from "./restore-context.ts";
 import type { RestoreSession } from "./restore-session.ts";
+import { readShownTables } from "./stage.ts";
 
 export async function decide(
   session: RestoreSession,
@@ -11,29 +17,69 @@ export async function decide(
   decisions: readonly StoredDecision[],
 ): Promise<{ readonly undecided: number }> {
   const doing = "keeping decisions";
-  await assertConflicts(session, restoreId);
+  try {
+    // All of them or none: a missing row that was taken up without its decision would be asked for.
+    await session.execute("BEGIN", doing);
+    await store(session, restoreId, decisions);
+    const undecided = await countUndecided(session, restoreId);
+    await session.execute("COMMIT", doing);
+    return { undecided };
+  } catch (error) {
+    await session.rollBack();
+    throw error;
+  }
+}
+
+async function store(session: RestoreSession, restoreId: string, decisions: readonly StoredDecision[]): Promise<void> {
+  const doing = "keeping decisions";
   const numbers = decisions.map(({ number }) => number);
+  await takeUpMissing(session, restoreId, numbers);
+  await assertConflicts(session, restoreId);
   const known = await session.rows(
     "SELECT number::text AS number FROM wedsync_restore.conflicts WHERE restore_id = $1 AND number = ANY ($2::bigint[])",
     doing,
     [restoreId, numbers],
   );
   const present = new Set(known.map((row) => Number(row["number"])));
-  const unknown = numbers.filter((number) => !present.has(number));
+  const unknown = numbers.filter((number) => !present.has(number)).slice(0, 20);
   if (unknown.length > 0)
     throw new BackupError(
       "DecisionInvalid",
-      `No conflict of this restore has the number ${unknown.slice(0, 20).join(", ")}.`,
-      {
-        numbers: unknown.slice(0, 20).map(String),
-      },
+      `No conflict of this restore has the number ${unknown.join(", ")}. Decided can be rows that are changed, missing or taken, and those that exist only live where they would be removed (live only: mirror).`,
+      { numbers: unknown.map(String) },
     );
   await session.execute(
     "UPDATE wedsync_restore.conflicts AS c SET decision = n.decision FROM unnest($2::bigint[], $3::text[]) AS n(number, decision) WHERE c.restore_id = $1 AND c.number = n.number",
     doing,
     [restoreId, numbers, decisions.map(({ decision }) => decision)],
   );
-  return { undecided: await countUndecided(session, restoreId) };
+}
+
+async function takeUpMissing(session: RestoreSession, restoreId: string, numbers: readonly number[]): Promise<void> {
+  const staging = stagingOf(restoreId);
+  for (const { table, key, number } of await readShownTables(session, restoreId)) {
+    const doing = `keeping decisions on ${table}`;
+    const d = staging.table("d", number);
+    if ((await session.value("SELECT to_regclass($1) IS NOT NULL", doing, [d])) !== "t") continue;
+    if (key.length === 0) {
+      // Rows without a key can't be told one from another.
+      const sql = `SELECT min(number) FROM ${d} WHERE number = ANY ($1::bigint[])`;
+      const unkeyed = await session.value(sql, doing, [numbers]);
+      if (unkeyed === null) continue;
+      throw new BackupError(
+        "DecisionInvalid",
+        `Row ${unkeyed} is one of ${table}, which has no primary key: its rows can't be decided one by one. Leave the table out by naming others, or restore it without prompt.`,
+        { table },
+      );
+    }
+    const keyText = key.map((_, index) => `d.k${index + 1}::text`).join(", ");
+    await session.execute(
+      `INSERT INTO wedsync_restore.conflicts (restore_id, number, table_name, key) SELECT $1, d.number, ${quoteLiteral(table)}, ARRAY[${keyText}]::text[] ` +
+        `FROM ${d} AS d WHERE d.kind = 'missing' AND d.number = ANY ($2::bigint[]) ON CONFLICT DO NOTHING`,
+      doing,
+      [restoreId, numbers],
+    );
+  }
 }
 
 export async function decideRest(

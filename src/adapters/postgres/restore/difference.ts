@@ -122,11 +122,9 @@ async function compareTable(
   if (table.key.length > 0 && counts.missing + counts.changed > 0) {
     if (counts.missing > 0) await session.execute(markTakenByKey(staging, table), doing);
     await markTaken(session, staging, table, intent, facts, input.mergeBase !== null);
-    if (intent.strategy === "prompt") {
-      await session.execute(hashShownRows(staging, table), doing);
-    }
     counts = await countKinds(session, staging, table);
   }
+  if (table.key.length > 0 && intent.strategy === "prompt") await session.execute(hashShownRows(staging, table), doing);
   await session.execute(`CREATE INDEX ON ${d} (number)`, doing);
   const { missing, changed, liveOnly, taken } = counts;
   const idle = hasLoose ? await session.count(countIdleLoose(staging, table), doing) : 0;
@@ -181,8 +179,16 @@ async function countKinds(session: RestoreContext["session"], staging: RestoreCo
   return { missing: count("missing"), changed: count("changed"), liveOnly: count("live only"), taken: count("taken") };
 }
 
-/** Conflicts that wait for a decision; one whose row changed since it was shown is open again. */
-export async function keepConflicts({ session, staging, plan, restoreId }: RestoreContext): Promise<void> {
+/**
+ * Conflicts that wait for a decision; one whose row changed since it was shown is open again. A row that would be removed
+ * is one, too: nobody who decides row by row should lose one that he was not asked about.
+ *
+ * @returns how many each table has that are undecided.
+ */
+export async function keepConflicts(context: RestoreContext): Promise<ReadonlyMap<TableName, number>> {
+  const { session, staging, plan, restoreId, input } = context;
+  const asked = input.liveOnly === "mirror" ? "('changed', 'taken', 'live only')" : "('changed', 'taken')";
+  const known = input.liveOnly === "mirror" ? "true" : "d.kind <> 'live only'";
   for (const table of plan.tables) {
     if (table.key.length === 0) continue;
     const doing = `keeping the conflicts of ${table.table}`;
@@ -190,17 +196,22 @@ export async function keepConflicts({ session, staging, plan, restoreId }: Resto
     const name = quoteLiteral(table.table);
     await session.execute(
       `UPDATE wedsync_restore.conflicts AS c SET live_hash = d.live_hash, decision = NULL FROM ${d} AS d ` +
-        `WHERE c.restore_id = ${restoreId} AND c.table_name = ${name} AND c.number = d.number AND d.kind <> 'live only' AND c.live_hash IS DISTINCT FROM d.live_hash`,
+        `WHERE c.restore_id = ${restoreId} AND c.table_name = ${name} AND c.number = d.number AND ${known} AND c.live_hash IS DISTINCT FROM d.live_hash`,
       doing,
     );
     await session.execute(
-      `DELETE FROM wedsync_restore.conflicts AS c WHERE c.restore_id = ${restoreId} AND c.table_name = ${name} AND NOT EXISTS (SELECT 1 FROM ${d} AS d WHERE d.number = c.number AND d.kind <> 'live only')`,
+      `DELETE FROM wedsync_restore.conflicts AS c WHERE c.restore_id = ${restoreId} AND c.table_name = ${name} AND NOT EXISTS (SELECT 1 FROM ${d} AS d WHERE d.number = c.number AND ${known})`,
       doing,
     );
     await session.execute(
       `INSERT INTO wedsync_restore.conflicts (restore_id, number, table_name, key, live_hash) SELECT ${restoreId}, d.number, ${name}, ${keyText("d", table)}, d.live_hash ` +
-        `FROM ${d} AS d WHERE d.kind IN ('changed', 'taken') AND NOT EXISTS (SELECT 1 FROM wedsync_restore.conflicts AS c WHERE c.restore_id = ${restoreId} AND c.number = d.number)`,
+        `FROM ${d} AS d WHERE d.kind IN ${asked} AND NOT EXISTS (SELECT 1 FROM wedsync_restore.conflicts AS c WHERE c.restore_id = ${restoreId} AND c.number = d.number)`,
       doing,
     );
   }
+  const open = await session.rows(
+    `SELECT table_name, count(*)::text AS count FROM wedsync_restore.conflicts WHERE restore_id = ${restoreId} AND decision IS NULL GROUP BY 1`,
+    "counting conflicts",
+  );
+  return new Map(open.map((row) => [row["table_name"] as TableName, Number(row["count"])]));
 }

@@ -31,8 +31,9 @@ export function createRestoreTarget({ url }: RestoreTargetOptions): RestoreTarge
         const context = asStaged(whole, staged.tables);
         const rows = new Map(staged.tables.map((entry) => [entry.table, entry.rows]));
         const kept = await compareAll(context, input, rows);
-        if (input.strategy === "prompt") await keepConflicts(context);
-        return kept.tables;
+        if (input.strategy !== "prompt") return kept.tables;
+        const undecided = await keepConflicts(context);
+        return kept.tables.map((each) => ({ ...each, undecided: undecided.get(each.table) ?? 0 }));
       }),
     readDifferences: (restoreId, page) =>
       withSession(url, restoreId, (session) => readDifferences(session, restoreId, page)),

@@ -8,6 +8,7 @@
 import { BackupError } from "../../../domain/errors.ts";
 import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
 import { countMergeConflicts, insertMergedValues } from "../../../domain/restore/merge-sql.ts";
+import { countSwept } from "../../../domain/restore/proof-sql.ts";
 import type { Staging } from "../../../domain/restore/staging-names.ts";
 import { isStaged, parkHolders, type UniqueIndex } from "../../../domain/restore/unique-sql.ts";
 import {
@@ -218,9 +219,40 @@ export async function writeParts(context: WriteContext, parts: readonly WritePar
     const columns = postponed.get(part) ?? [];
     if (columns.length > 0 && part.inserted > 0)
       await session.execute(fillPostponed(staging, part.table, columns), `linking ${part.table.table}`);
+    if (part.updated > 0) await refuseSwept(context, part, parts, "update");
     if (part.updated > 0) await updatePart(context, part, part.updated);
   }
-  for (const part of parts.toReversed()) await removeRows(context, part);
+  for (const part of parts.toReversed()) {
+    if (part.deleted > 0) await refuseSwept(context, part, parts, "delete");
+    await removeRows(context, part);
+  }
+}
+
+/**
+ * ON DELETE CASCADE, SET NULL and SET DEFAULT (and their ON UPDATE kin) write rows that no undo log holds, of tables that
+ * nobody chose, maybe of another organization: nothing of the kind may happen on the side.
+ */
+async function refuseSwept(
+  { session, staging, facts }: WriteContext,
+  part: WritePart,
+  parts: readonly WritePart[],
+  by: "delete" | "update",
+): Promise<void> {
+  const { table, changed } = part;
+  if (table.key.length === 0) return;
+  for (const key of facts.foreignKeys) {
+    if (key.referencedTable !== table.table) continue;
+    if (by === "update" && !key.referencedColumns.some((name) => changed.includes(name))) continue;
+    const child = parts.find((each) => each.table.table === key.rootTable)?.table ?? null;
+    const sql = countSwept(staging, table, key, child, by);
+    const swept = await session.count(sql, `looking for rows that need ${table.table}`);
+    if (swept === 0) continue;
+    throw new BackupError(
+      "RestoreInvalid",
+      `Foreign key ${key.name}: ${swept} rows of ${key.table} still need rows of ${table.table} that would ${by === "delete" ? "go" : "change"}; keep rows that exist only live, or restore both. Nothing was committed.`,
+      { table: key.table, constraint: key.name },
+    );
+  }
 }
 
 async function updatePart({ session, staging, mode }: WriteContext, part: WritePart, expected: number): Promise<void> {
