@@ -46,7 +46,7 @@ export async function putBackFiles(
       // A row that is kept live keeps its file, too.
       const isCopy = order.targetOrganizationId !== order.organizationId;
       const mayReplace = !isCopy && (order.strategy === "overwrite" || order.strategy === "merge");
-      await inParallel(paths, async ({ path, source }) => {
+      await inParallel(paths, async ({ path, source, isShared = false }) => {
         cancellationSignal.throwIfAborted();
         const entry = entries.get(source);
         if (entry === undefined) {
@@ -59,7 +59,7 @@ export async function putBackFiles(
           return;
         }
         const image = images.get(path);
-        if (live !== null && !(mayReplace && image !== undefined && (await isSame(media, live, image)))) {
+        if (live !== null && !(mayReplace && !isShared && image !== undefined && (await isSame(media, live, image)))) {
           counts.kept += 1;
           return;
         }

@@ -126,7 +126,7 @@ export interface RestoredFiles {
   readonly created: number;
   readonly replaced: number;
   readonly same: number;
-  /** Live files of another content that were left as they are, because nothing keeps that content. */
+  /** Live files of another content that were left: nothing keeps that content, or another organization names them, too. */
   readonly kept: number;
   /** Named by rows, but not in the backup. */
   readonly notInBackup: number;

@@ -63,6 +63,8 @@ export interface StagedPath {
   readonly path: string;
   /** Its name in the backup; another one only in a copy under another organization id. */
   readonly source: string;
+  /** A row of another organization names it, too: what is there live may be theirs. */
+  readonly isShared?: true;
 }
 
 /** One row of the difference, for people. Values as text, masked columns masked. Never goes through workflow history. */

@@ -1,7 +1,7 @@
 // Restores as a whole, on the real parts: Temporal, Postgres, a repository, photos. Data is lost in ways that admins lose
 // it; what comes back is compared with what was there, and so is everyone who had nothing to do with it.
 import { randomUUID } from "node:crypto";
-import { rm, writeFile } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import {
@@ -167,6 +167,24 @@ test("a photo of other content is set back, and a rollback brings the later cont
   expect(await followRollback(rig.client, rollback)).toMatchObject({ files: { putBack: 1 } });
   expect((await rig.media.stat(photo?.path ?? ""))?.sizeBytes).toBe(8);
   await restore({ choice: { by: "sequence", sequence: 1 } });
+});
+
+test("a file that another organization's row names, too, is not written over", async () => {
+  const [photo] = await rig.database.query<{ path: string }>(
+    "SELECT storage_path AS path FROM photos WHERE organization_id = $1 LIMIT 1",
+    [organizationId],
+  );
+  const path = photo?.path ?? "";
+  const kept = await readFile(join(rig.mediaDir, path));
+  await rig.database.query(
+    "UPDATE photos SET storage_path = '/' || $2 WHERE id = (SELECT id FROM photos WHERE organization_id = $1 LIMIT 1)",
+    [other, path],
+  );
+  await writeFile(join(rig.mediaDir, path), "theirs by now");
+  const outcome = await restore({ choice: { by: "sequence", sequence: 1 } });
+  expect(outcome.files).toMatchObject({ replaced: 0, kept: 1 });
+  expect(await readFile(join(rig.mediaDir, path), "utf8")).toBe("theirs by now");
+  await writeFile(join(rig.mediaDir, path), kept);
 });
 
 test("prompt: the named row is set back, the others stay, and nothing of a row is in workflow history", async () => {

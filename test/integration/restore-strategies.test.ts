@@ -149,6 +149,8 @@ describe("restoring guests", () => {
       expect(undecided).toBe(1);
       expect(await apply()).toEqual({ applied: false, askAgain: [third()] });
       expect(await read()).toEqual(damaged);
+      const slip = fixture.target.decideRest(input.restoreId, { table: "public.geusts", decision: "merge" });
+      await expect(slip).rejects.toMatchObject({ code: "DecisionInvalid" });
       expect(await fixture.target.decideRest(input.restoreId, { table: "public.guests", decision: "merge" })).toEqual({
         undecided: 0,
       });

@@ -88,6 +88,9 @@ export async function decideRest(
   { table, decision }: { readonly table: TableName | null; readonly decision: Decision },
 ): Promise<{ readonly undecided: number }> {
   await assertConflicts(session, restoreId);
+  // A name with a slip in it would decide nothing, and look as if it had.
+  if (table !== null && !(await readShownTables(session, restoreId)).some((shown) => shown.table === table))
+    throw new BackupError("DecisionInvalid", `No row of a table ${table} is part of this restore.`, { table });
   await session.execute(
     "UPDATE wedsync_restore.conflicts SET decision = $2 WHERE restore_id = $1 AND decision IS NULL AND ($3::text IS NULL OR table_name = $3)",
     "keeping decisions",

@@ -1,7 +1,7 @@
 // The media files that staged rows name. A table or column that was not staged names none.
 import type { MediaColumn } from "../../../domain/catalogue.ts";
 import { columnOf } from "../../../domain/restore/row-sql.ts";
-import { quoteIdentifier } from "../../../domain/sql-quoting.ts";
+import { quoteIdentifier, quoteTable } from "../../../domain/sql-quoting.ts";
 import type { StagedPath } from "../../../ports/restore-target.ts";
 import { stagingOf } from "./restore-context.ts";
 import type { RestoreSession } from "./restore-session.ts";
@@ -25,9 +25,36 @@ export async function readStagedPaths(
   }
   const doing = "reading the names that files had";
   const isCopy = await session.value("SELECT to_regclass($1) IS NOT NULL", doing, [staging.paths]);
-  if (isCopy !== "t") return [...paths].map((path) => ({ path, source: path }));
+  if (isCopy !== "t") {
+    const shared = await listShared(session, restoreId, columns, paths);
+    return [...paths].map((path) => ({ path, source: path, ...(shared.has(path) ? { isShared: true } : {}) }));
+  }
   const known = await session.rows(`SELECT old AS source, new AS path FROM ${staging.paths}`, doing);
   return known.flatMap(({ source, path }) => (source && path && paths.has(path) ? [{ path, source }] : []));
+}
+
+/** A row may name any path, another organization's file as well; what that one's rows name is not ours to write over. */
+async function listShared(
+  session: RestoreSession,
+  restoreId: string,
+  columns: readonly MediaColumn[],
+  paths: ReadonlySet<string>,
+): Promise<ReadonlySet<string>> {
+  const shared = new Set<string>();
+  if (paths.size === 0) return shared;
+  const asNamed = [...paths].flatMap((path) => [path, path.startsWith("/") ? path.slice(1) : `/${path}`]);
+  for (const { table, names, predicate } of await readShownTables(session, restoreId)) {
+    for (const media of columns) {
+      if (media.table !== table || !names.includes(media.column)) continue;
+      const column = columnOf("t", media.column);
+      const sql = `SELECT DISTINCT ${column}::text AS path FROM ${quoteTable(table)} AS t WHERE ${column}::text = ANY ($1) AND (${predicate}) IS NOT TRUE`;
+      for (const { path } of await session.rows(sql, `looking for others who name files of ${table}`, [asNamed])) {
+        const bare = (path ?? "").replace(/^\//, "");
+        for (const each of [bare, `/${bare}`]) shared.add(each);
+      }
+    }
+  }
+  return shared;
 }
 
 /** A row of which only a reference is set again names its own file, not the backup's. */
