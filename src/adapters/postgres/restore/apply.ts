@@ -99,7 +99,7 @@ async function applyOnce(url: string, whole: RestoreContext, options: ApplyOptio
       const askAgain = await findOpenConflicts(context, options);
       if (askAgain.length > 0) {
         await session.execute("ROLLBACK", "asking again");
-        return { applied: false, askAgain: await showAgain(context, options, stagedRows, askAgain) };
+        return { applied: false, askAgain: await showAgain(context, options, stagedRows) };
       }
     }
     await refuseTaken(context, difference, options);
@@ -269,7 +269,6 @@ async function showAgain(
   context: RestoreContext,
   options: ApplyOptions,
   stagedRows: ReadonlyMap<TableName, number>,
-  askAgain: readonly number[],
 ): Promise<readonly number[]> {
   await compareAll(context, options, stagedRows);
   await keepConflicts(context);
@@ -278,7 +277,8 @@ async function showAgain(
     `SELECT number::text AS number FROM wedsync_restore.conflicts WHERE restore_id = ${restoreId} AND decision IS NULL ORDER BY number`,
     "looking for open conflicts",
   );
-  return [...new Set([...askAgain, ...rows.map((row) => Number(row["number"]))])].sort((a, b) => a - b);
+  // Only these: the number of a row that differs since was given back with the transaction that had asked for it.
+  return rows.map((row) => Number(row["number"]));
 }
 
 async function refuseTaken(

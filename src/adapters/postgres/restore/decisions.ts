@@ -33,15 +33,19 @@ export async function decide(
 async function store(session: RestoreSession, restoreId: string, decisions: readonly StoredDecision[]): Promise<void> {
   const doing = "keeping decisions";
   const numbers = decisions.map(({ number }) => number);
-  await takeUpMissing(session, restoreId, numbers);
+  const listUnknown = async (): Promise<number[]> => {
+    const known = await session.rows(
+      "SELECT number::text AS number FROM wedsync_restore.conflicts WHERE restore_id = $1 AND number = ANY ($2::bigint[])",
+      doing,
+      [restoreId, numbers],
+    );
+    const present = new Set(known.map((row) => Number(row["number"])));
+    return numbers.filter((number) => !present.has(number));
+  };
+  const strangers = await listUnknown();
+  if (strangers.length > 0) await takeUpMissing(session, restoreId, strangers);
   await assertConflicts(session, restoreId);
-  const known = await session.rows(
-    "SELECT number::text AS number FROM wedsync_restore.conflicts WHERE restore_id = $1 AND number = ANY ($2::bigint[])",
-    doing,
-    [restoreId, numbers],
-  );
-  const present = new Set(known.map((row) => Number(row["number"])));
-  const unknown = numbers.filter((number) => !present.has(number)).slice(0, 20);
+  const unknown = strangers.length === 0 ? [] : (await listUnknown()).slice(0, 20);
   if (unknown.length > 0)
     throw new BackupError(
       "DecisionInvalid",
