@@ -5,6 +5,8 @@ import type { RestoreFixture } from "./restore-fixture.ts";
 
 export async function asPlainRole<T>(fixture: RestoreFixture, work: (plain: RestoreFixture) => Promise<T>): Promise<T> {
   const role = `plain_${fixture.database.name}`;
+  // It makes its own: one that another role made is that role's alone.
+  await fixture.query("DROP SCHEMA IF EXISTS wedsync_restore CASCADE");
   await fixture.query(`CREATE ROLE ${role} LOGIN PASSWORD 'plain'`);
   await fixture.query(`GRANT CREATE ON DATABASE ${fixture.database.name} TO ${role}`);
   await fixture.query(`GRANT USAGE ON SCHEMA public TO ${role}`);
