@@ -63,7 +63,7 @@ export async function decideFromFile(
   const wanted = new Map(file.rows.map((row, at) => [nameRow(row.table, row.key), { ...row, at }]));
   const batch = new DecisionBatch(client, restore);
   if (wanted.size > 0) {
-    const found: { number: number; decision: Decision }[] = [];
+    const found: { number: number; decision: Decision; isAsked: boolean }[] = [];
     for await (const row of readConflicts(target, restore.restoreId, { kind: null })) {
       const name = nameRow(row.table, row.key);
       const entry = wanted.get(name);
@@ -73,15 +73,20 @@ export async function decideFromFile(
           `Row ${entry.at + 1} of --decisions (${entry.table}) exists only live, and this restore keeps such rows; --live-only mirror asks about each.`,
         );
       wanted.delete(name);
-      found.push({ number: row.number, decision: entry.decision });
+      found.push({ number: row.number, decision: entry.decision, isAsked: row.kind !== "missing" });
     }
     // Asked again, the file is the same standing answer; what it names may have settled itself meanwhile.
     if (wanted.size > 0 && !isAgain) throw usage(describeStrangers([...wanted.values()]));
+    // With the last answer that it waits for the restore goes on: what it does not wait for comes before.
+    found.sort((a, b) => Number(a.isAsked) - Number(b.isAsked));
     for (const { number, decision } of found) await batch.add(number, decision);
     await batch.flush();
+    if (batch.undecided === 0) return 0;
   }
-  for (const [table, decision] of Object.entries(file.tables))
+  for (const [table, decision] of Object.entries(file.tables)) {
     batch.undecided = (await decideRemainingConflicts(client, restore, { table, decision })).undecided;
+    if (batch.undecided === 0) return 0;
+  }
   if (file.rest !== undefined)
     batch.undecided = (await decideRemainingConflicts(client, restore, { table: null, decision: file.rest })).undecided;
   return batch.undecided ?? Number.POSITIVE_INFINITY;
