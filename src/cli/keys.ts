@@ -41,13 +41,15 @@ export async function runRotateKey(session: Session): Promise<number> {
       outcome: "done",
       details: {},
     });
-  session.output.result({ organizations: organizations.length, channels: sealed?.channels ?? null, restores: sealed?.restores ?? null }, () =>
-    [
-      `${organizations.length} organization keys are wrapped by the new key; no backup was rewritten. Set BACKUP_ENCRYPTION_KEY to the new key now.`,
-      sealed === null
-        ? "Notification channels and targets of restores were not looked for (no BACKUP_DATABASE_URL): add them, and ask for them, again where there are some."
-        : `${sealed.channels} notification channels and the targets of ${sealed.restores} restores are sealed by the new key. Start workers and facades again with it.`,
-    ].join("\n"),
+  session.output.result(
+    { organizations: organizations.length, channels: sealed?.channels ?? null, restores: sealed?.restores ?? null },
+    () =>
+      [
+        `${organizations.length} organization keys are wrapped by the new key; no backup was rewritten. Set BACKUP_ENCRYPTION_KEY to the new key now.`,
+        sealed === null
+          ? "Notification channels and targets of restores were not looked for (no BACKUP_DATABASE_URL): add them, and ask for them, again where there are some."
+          : `${sealed.channels} notification channels and the targets of ${sealed.restores} restores are sealed by the new key. Start workers and facades again with it.`,
+      ].join("\n"),
   );
   return 0;
 }
