@@ -418,3 +418,58 @@ describe("settings of the role and the database", () => {
     await expect(reader.query("DELETE FROM public.notes", [])).rejects.toMatchObject({ code: "SourceRejected" });
   });
 });
+
+describe("connections that are used again", () => {
+  const backends = async (): Promise<string[]> =>
+    (
+      await database.query<{ pid: number }>(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'source under test' ORDER BY pid",
+      )
+    ).map(({ pid }) => String(pid));
+
+  test("what was read under one snapshot is over: no lock, no snapshot, no setting is left, and the next sees what came", async () => {
+    const source = openSource();
+    const held = await hold(source);
+    const reader = await importFrom(source, held);
+    expect(countRows(await read(reader, rowsSqlOf(held, "public.notes")))).toBe(30_000);
+    const before = await backends();
+    await reader.close();
+    await held.release();
+    expect(
+      await database.query(
+        "SELECT 1 FROM pg_stat_activity WHERE application_name = 'source under test' AND datname = current_database() AND (xact_start IS NOT NULL OR backend_xmin IS NOT NULL)",
+      ),
+    ).toEqual([]);
+    await database.query("DELETE FROM notes WHERE id > 10");
+    const again = await hold(source);
+    const second = await importFrom(source, again);
+    expect(await backends()).toEqual(before);
+    expect(countRows(await read(second, rowsSqlOf(again, "public.notes")))).toBe(5);
+    const settings =
+      "SELECT current_setting('lock_timeout') AS waits, current_setting('row_security') AS rows, current_setting('search_path') AS path, current_setting('transaction_read_only') AS reads";
+    expect(await second.query(settings, [])).toEqual([{ waits: "0", rows: "off", path: '""', reads: "on" }]);
+    // Closing twice must not take the connection from whoever has it now.
+    await reader.close();
+    await held.release();
+    expect(countRows(await read(second, rowsSqlOf(again, "public.notes")))).toBe(5);
+  });
+
+  test("one that is busy, or was ended meanwhile, is not used again", async () => {
+    const source = openSource();
+    const held = await hold(source);
+    const reader = await importFrom(source, held);
+    const busy = reader.query("SELECT pg_sleep(600)", []);
+    busy.catch(() => {});
+    await reader.close();
+    await expect(busy).rejects.toMatchObject({ code: "SourceUnreachable" });
+    await held.release();
+    const [kept] = await backends();
+    await endBackends(`pid = ${kept}`);
+    await waitUntil("it is gone", async () => !(await backends()).includes(kept ?? ""));
+    await waitUntil("a snapshot is held again", async () => {
+      const again = await hold(source).catch(() => null);
+      return again !== null;
+    });
+    expect(await backends()).not.toContain(kept);
+  });
+});

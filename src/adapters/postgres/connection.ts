@@ -24,6 +24,8 @@ export interface SourceConnection {
   /** Settles when the connection ended without close(); the reason, for people. */
   readonly lost: Promise<string>;
   close(): Promise<void>;
+  /** Whether it works, and nothing is asked of it. */
+  isAtRest(): boolean;
   /** Ends the connection without a word: a COPY that nobody reads would wait for ever. */
   destroy(): void;
 }
@@ -43,8 +45,13 @@ export async function openConnection(
     ...(forCopyOut && mayPool(url, process.env) ? { stream: () => new PooledSocket() } : {}),
   });
   let closing = false;
-  let lose: (reason: string) => void = () => {};
-  const lost = new Promise<string>((resolve) => (lose = resolve));
+  let gone = false;
+  let settle: (reason: string) => void = () => {};
+  const lost = new Promise<string>((resolve) => (settle = resolve));
+  const lose = (reason: string): void => {
+    gone = true;
+    settle(reason);
+  };
   client.on("error", (error) =>
     lose(closing ? "closed" : `connection error (${(error as { code?: string }).code ?? "no code"})`),
   );
@@ -59,6 +66,11 @@ export async function openConnection(
   return {
     client,
     lost,
+    isAtRest() {
+      // pg has no word for it: a query is under way until the server is ready for the next.
+      const { readyForQuery, _activeQuery } = client as unknown as { readyForQuery: boolean; _activeQuery: unknown };
+      return !closing && !gone && readyForQuery && _activeQuery === null;
+    },
     async close() {
       if (closing) return;
       closing = true;

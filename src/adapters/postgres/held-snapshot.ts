@@ -7,7 +7,8 @@ import { readForeignRows, writeForeignRowsSql } from "../../domain/foreign-rows.
 import type { SchemaDescription } from "../../domain/schema.ts";
 import { quoteTable } from "../../domain/sql-quoting.ts";
 import type { HeldSnapshot, SnapshotReference } from "../../ports/source-database.ts";
-import { openConnection, type SourceConnection } from "./connection.ts";
+import type { SourceConnection } from "./connection.ts";
+import type { IdleConnections } from "./idle-connections.ts";
 import { mapPostgresError } from "./map-error.ts";
 import { readSchema } from "./read-schema.ts";
 
@@ -15,8 +16,7 @@ const maxTries = 5;
 const undefinedTable = "42P01";
 
 interface HoldOptions {
-  readonly url: string;
-  readonly applicationName: string;
+  readonly connections: IdleConnections;
   readonly lockTimeoutMs: number;
   readonly schemas: readonly string[];
   readonly classify: (schema: SchemaDescription) => TenantClosure;
@@ -27,7 +27,7 @@ interface HoldOptions {
 }
 
 export async function holdSnapshot(options: HoldOptions): Promise<HeldSnapshot> {
-  const connection = await openConnection(options.url, options.applicationName);
+  const connection = await options.connections.take();
   try {
     // Reading the schema takes locks, too: pg_get_expr waits behind an ALTER like everyone else.
     await connection.client.query(`SET lock_timeout = ${options.lockTimeoutMs}`);
@@ -67,6 +67,7 @@ async function tryHold(connection: SourceConnection, options: HoldOptions): Prom
     return null;
   }
   const { backend, ...rest } = reference;
+  let released: Promise<void> | null = null; // once: the connection may be another's by the second time
   return {
     reference: rest,
     schema,
@@ -83,7 +84,7 @@ async function tryHold(connection: SourceConnection, options: HoldOptions): Prom
         throw mapPostgresError(error, "looking for rows that point at other organizations");
       }
     },
-    release: () => connection.close(),
+    release: () => (released ??= options.connections.giveBack(connection)),
   };
 }
 

@@ -6,6 +6,7 @@ import type { SchemaDescription } from "../../domain/schema.ts";
 import type { SourceDatabase } from "../../ports/source-database.ts";
 import { openConnection } from "./connection.ts";
 import { holdSnapshot } from "./held-snapshot.ts";
+import { IdleConnections } from "./idle-connections.ts";
 import { mapPostgresError } from "./map-error.ts";
 import { readSchema } from "./read-schema.ts";
 import { importSnapshot } from "./snapshot-reader.ts";
@@ -22,6 +23,7 @@ export function createPostgresSource({
   applicationName = "wedsync-backup",
   lockTimeoutMs = 10_000,
 }: PostgresSourceOptions): SourceDatabase {
+  const connections = new IdleConnections(url, applicationName);
   const watchers = new Pool({
     connectionString: url,
     application_name: `${applicationName} watch`,
@@ -50,8 +52,7 @@ export function createPostgresSource({
     },
     holdSnapshot: (schemas, classify) =>
       holdSnapshot({
-        url,
-        applicationName,
+        connections,
         lockTimeoutMs,
         schemas,
         classify,
@@ -67,7 +68,7 @@ export function createPostgresSource({
           }
         },
       }),
-    importSnapshot: (reference) => importSnapshot(url, applicationName, reference),
+    importSnapshot: (reference) => importSnapshot(connections, reference),
     async listOrganizations({ table, key }) {
       const connection = await openConnection(url, applicationName);
       try {
@@ -82,7 +83,9 @@ export function createPostgresSource({
         await connection.close();
       }
     },
-    close: () => watchers.end(),
+    async close() {
+      await Promise.all([watchers.end(), connections.close()]);
+    },
   };
 }
 

@@ -4,8 +4,9 @@ import type { Submittable } from "pg";
 import { BackupError } from "../../domain/errors.ts";
 import { fillOrganization } from "../../domain/sql-quoting.ts";
 import type { SnapshotReader, SnapshotReference } from "../../ports/source-database.ts";
-import { openConnection, type SourceConnection } from "./connection.ts";
+import type { SourceConnection } from "./connection.ts";
 import { CopyOut } from "./copy-out.ts";
+import type { IdleConnections } from "./idle-connections.ts";
 import { mapPostgresError } from "./map-error.ts";
 
 /**
@@ -20,11 +21,10 @@ const rewrittenSql = `
   ORDER BY 1`;
 
 export async function importSnapshot(
-  url: string,
-  applicationName: string,
+  connections: IdleConnections,
   reference: SnapshotReference,
 ): Promise<SnapshotReader> {
-  const connection = await openConnection(url, applicationName, { forCopyOut: true });
+  const connection = await connections.take();
   try {
     const name = reference.name.replaceAll("'", "''");
     await connection.client.query(
@@ -34,14 +34,17 @@ export async function importSnapshot(
     await connection.close();
     throw mapPostgresError(error, "importing the snapshot", true);
   }
-  return new PostgresSnapshotReader(connection);
+  return new PostgresSnapshotReader(connection, connections);
 }
 
 class PostgresSnapshotReader implements SnapshotReader {
   private readonly connection: SourceConnection;
+  private readonly connections: IdleConnections;
+  private closing: Promise<void> | null = null;
 
-  constructor(connection: SourceConnection) {
+  constructor(connection: SourceConnection, connections: IdleConnections) {
     this.connection = connection;
+    this.connections = connections;
   }
 
   async *copyRows(sql: string, organizationId: string): AsyncGenerator<Buffer> {
@@ -78,6 +81,8 @@ class PostgresSnapshotReader implements SnapshotReader {
   }
 
   async close(): Promise<void> {
-    await this.connection.close();
+    // Once: it may be another's by the second time.
+    this.closing ??= this.connections.giveBack(this.connection);
+    await this.closing;
   }
 }
