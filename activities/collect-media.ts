@@ -1,9 +1,10 @@
 // The files that the snapshot's rows name, in fixed parts. A file whose size, time and version tag are unchanged is not
-// read. A file that is not there is recorded: the backup then says that it is incomplete.
+// read. A file that is not there, or not the organization's, is recorded: the backup then says that it is incomplete.
 import { createHash } from "node:crypto";
 import type { MediaFile } from "../src/ports/media-source.ts";
 import type { MediaEntry } from "../src/repository/manifest.ts";
 import { BackupError } from "../src/domain/errors.ts";
+import { isOwnFile } from "../src/domain/media-folder.ts";
 import type { BackupSession } from "./backup-session.ts";
 import type { Collected, FileProgress, MediaPath } from "./organization-progress.ts";
 
@@ -30,6 +31,7 @@ export async function* collectFiles(
   files: FileProgress[],
   missing: MediaPath[],
 ): AsyncGenerator<Collected> {
+  const { held, organizationId } = session.parts;
   const known = new Map<string, MediaEntry>();
   for (const manifest of session.comparable.toReversed()) {
     for (const entry of manifest.media.files) known.set(entry.path, entry);
@@ -38,7 +40,8 @@ export async function* collectFiles(
   const gone = new Set(missing.map((entry) => entry.path));
   for (const entry of media) {
     if (begun.has(entry.path) || gone.has(entry.path)) continue;
-    const file = await session.parts.media.stat(entry.path);
+    const isOwn = isOwnFile(held.closure.catalogue, organizationId, entry.path);
+    const file = isOwn ? await session.parts.media.stat(entry.path) : null;
     if (file === null) {
       missing.push(entry);
       continue;

@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { BackupError } from "../../src/domain/errors.ts";
 import type { RestoredFiles, RollbackOutcome } from "../../src/domain/restore-run.ts";
+import { isOwnFile } from "../../src/domain/media-folder.ts";
 import type { MediaFile, MediaSource } from "../../src/ports/media-source.ts";
 import type { RestoredFile } from "../../src/ports/restore-ledger.ts";
 import type { Manifest, MediaEntry } from "../../src/repository/manifest.ts";
@@ -48,8 +49,8 @@ export async function putBackFiles(
       const mayReplace = !isCopy && (order.strategy === "overwrite" || order.strategy === "merge");
       await inParallel(paths, async ({ path, source, isShared = false }) => {
         cancellationSignal.throwIfAborted();
-        const entry = entries.get(source);
-        if (entry === undefined) {
+        const entry = isOwnFile(catalogue, order.organizationId, source) ? entries.get(source) : undefined;
+        if (entry === undefined || !isOwnFile(catalogue, order.targetOrganizationId, path)) {
           counts.notInBackup += 1;
           return;
         }

@@ -4,6 +4,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import type { Catalogue } from "../domain/catalogue.ts";
 import { BackupError } from "../domain/errors.ts";
+import { organizationPlaceholder } from "../domain/media-folder.ts";
 
 const tableName = z.string().regex(/^[^.]+\.[^]+$/, "must be written as schema.table");
 const declared = z.array(z.strictObject({ table: tableName, reason: z.string().min(1) })).default([]);
@@ -36,6 +37,13 @@ const catalogueSchema = z.strictObject({
     )
     .default([]),
   media: z.array(z.strictObject({ table: tableName, column: z.string() })).default([]),
+  mediaFolder: z
+    .string()
+    .regex(
+      /^(?!\/)(.*\/)?\{organization\}\/(.*\/)?$/,
+      `must have ${organizationPlaceholder} as a folder's name, and end with /`,
+    )
+    .optional(),
   references: declared,
   exclusions: declared,
   omittedColumns: z

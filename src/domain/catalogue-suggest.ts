@@ -184,7 +184,10 @@ function mediaHints(table: TableDescription): string[] {
         /(^|_)(path|file|filename|object_key|storage_key)$/.test(column.name) &&
         /^(text|character varying)/.test(column.type),
     )
-    .map((column) => `${table.name}.${column.name}: does it name files? Then list it under media`);
+    .map(
+      (column) =>
+        `${table.name}.${column.name}: does it name files? Then list it under media, and say by mediaFolder where an organization's lie`,
+    );
 }
 
 /** One data set for each table that hangs on the root itself, with what hangs on it. */

@@ -75,6 +75,8 @@ export interface Catalogue {
   readonly organizationColumns: Readonly<Record<TableName, string>>;
   readonly polymorphic: readonly PolymorphicTable[];
   readonly media: readonly MediaColumn[];
+  /** Where an organization's files lie: "{organization}/". A row that names a file elsewhere names none. */
+  readonly mediaFolder?: string;
   /** Shared by all organizations; not stored, only fingerprinted. */
   readonly references: readonly { readonly table: TableName; readonly reason: string }[];
   readonly exclusions: readonly { readonly table: TableName; readonly reason: string }[];

@@ -26,9 +26,9 @@ beforeAll(async () => {
   );
   const move = "UPDATE photos SET storage_path = $2 WHERE id = $1";
   const [kept, lost] = photos as [(typeof photos)[0], (typeof photos)[0]];
-  await cp(join(rig.mediaDir, kept.storage_path), join(rig.mediaDir, photo));
-  await rig.database.query(move, [kept.id, photo]);
-  await rig.database.query(move, [lost.id, gone]);
+  await cp(join(rig.mediaDir, kept.storage_path), join(rig.mediaDir, organizationId, photo));
+  await rig.database.query(move, [kept.id, `${organizationId}/${photo}`]);
+  await rig.database.query(move, [lost.id, `${organizationId}/${gone}`]);
   await rig.database.query("UPDATE guests SET first_name = $1, notes = $1", [guest]);
   worker = await startChildWorker(rig);
 });
@@ -51,7 +51,9 @@ test("a backup that lacks a file, and two that fail where the driver's own messa
   await expect(rig.backUp(organizationId)).rejects.toMatchObject({ code: "Internal" });
   await unreadable.stop();
 
-  const fileError = Object.assign(new Error(`EIO: i/o error, open '${rig.mediaDir}/${photo}'`), { code: "EIO" });
+  const fileError = Object.assign(new Error(`EIO: i/o error, open '${rig.mediaDir}/${organizationId}/${photo}'`), {
+    code: "EIO",
+  });
   await rig.startWorker({ media: { ...rig.media, stat: () => Promise.reject(fileError) } });
   await expect(rig.backUp(organizationId)).rejects.toMatchObject({ code: "Internal" });
 });
@@ -77,8 +79,8 @@ test("all of it comes back by the key", async () => {
   const { manifests, unnamedPacks } = await proveBackups(rig, organizationId);
   expect(manifests.map((manifest) => manifest.sequence)).toEqual([1]);
   expect(unnamedPacks).toBe(0);
-  expect(manifests[0]?.media.files.map((file) => file.path)).toContain(photo);
-  expect(manifests[0]?.media.missing.map((file) => file.path)).toEqual([gone]);
+  expect(manifests[0]?.media.files.map((file) => file.path)).toContain(`${organizationId}/${photo}`);
+  expect(manifests[0]?.media.missing.map((file) => file.path)).toEqual([`${organizationId}/${gone}`]);
 });
 
 /** Every event of every run with its payloads, and what the Web UI shows beside them. */
