@@ -19,12 +19,18 @@ test("another organization's file is not read; the backup says that the row's fi
   );
   const path = theirs?.path ?? "";
   expect(await rig.media.stat(path)).not.toBeNull();
-  const ways = [path, `/${path}`, `${thief}/../${path}`];
+  // The bare path is taken among photos, but not among contracts.
+  const ways = [`/${path}`, `${thief}/../${path}`];
   for (const [offset, way] of ways.entries())
     await rig.database.query(
       "UPDATE photos SET storage_path = $2 WHERE id = (SELECT id FROM photos WHERE organization_id = $1 ORDER BY id OFFSET $3 LIMIT 1)",
       [thief, way, offset],
     );
+  await rig.database.query(
+    "UPDATE contracts SET document_path = $2 WHERE id = (SELECT id FROM contracts WHERE organization_id = $1 ORDER BY id LIMIT 1)",
+    [thief, path],
+  );
+  ways.push(path);
   expect(await rig.backUp(thief)).toMatchObject({ status: "incomplete", missingFiles: ways.length });
   const { manifests } = await proveBackups(rig, thief);
   expect(manifests[0]?.media.missing.map((file) => file.path)).toEqual(ways.toSorted());
