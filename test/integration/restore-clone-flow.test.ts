@@ -1,7 +1,6 @@
 // An organization restored as another one, on the real parts: rows, files, rules, rollback; over HTTP; and the copy is then
 // an organization like any other, which is backed up and recovered.
 import { randomUUID } from "node:crypto";
-import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import request from "supertest";
@@ -21,6 +20,7 @@ import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { eventually } from "../support/eventually.ts";
 import { createFacadeRig, type FacadeRig } from "../support/facade-rig.ts";
 import { checksumsOf } from "../support/organization-checksums.ts";
+import { filesBelow } from "../support/files-below.ts";
 import { proveBackups } from "../support/prove-backups.ts";
 
 let rig: BackupRig;
@@ -64,20 +64,7 @@ const waits = (order: RestoreOrder) =>
     return progress?.waiting != null && progress;
   });
 
-/** Path below the organization's folder → content. */
-async function filesOf(id: string): Promise<Map<string, string>> {
-  const folder = join(rig.mediaDir, id);
-  const names = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
-  const files = names.filter((each) => each.isFile());
-  return new Map(
-    await Promise.all(
-      files.map(async (each): Promise<[string, string]> => {
-        const path = join(each.parentPath, each.name);
-        return [path.slice(folder.length), (await readFile(path)).toString("base64")];
-      }),
-    ),
-  );
-}
+const filesOf = (id: string) => filesBelow(join(rig.mediaDir, id));
 
 test("a dry run writes nothing; applied, it has rows and files of its own; backed up and recovered; rolled back, it is gone", async () => {
   const look = await start({ dryRun: true });

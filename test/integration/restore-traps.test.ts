@@ -213,6 +213,42 @@ describe("a restore into a shared database", () => {
     });
   });
 
+  const loseEverything =
+    "UPDATE orgs SET main_task = NULL WHERE id = 1; DELETE FROM tasks WHERE org_id = 1; DELETE FROM words WHERE org_id = 1; DELETE FROM orgs WHERE id = 1";
+
+  test("an organization that is gone comes back whole; its rollback finds a row that changed since", async () => {
+    await fixture.query(loseEverything);
+    const input = fixture.plan("1", backup);
+    await restore(fixture, input);
+    await expectRestored();
+    await fixture.query("UPDATE gifts SET what = 'forks' WHERE guest_id = 2");
+    await fixture.query("DELETE FROM gifts WHERE guest_id = 3");
+    await expect(fixture.target.rollback(input.restoreId, { partial: false })).rejects.toMatchObject({
+      code: "RollbackRefused",
+      details: {
+        refused: expect.arrayContaining(["public.gifts: 1 rows changed since", "public.gifts: 1 rows removed since"]),
+      },
+    });
+    await fixture.query("UPDATE gifts SET what = 'spoons' WHERE guest_id = 2");
+    await fixture.target.rollback(input.restoreId, { partial: true });
+    expect(await fixture.query("SELECT 1 FROM orgs WHERE id = 1")).toEqual([]);
+  });
+
+  test("rolls back exactly where a trigger that never rests adds something to rows after they are written", async () => {
+    await fixture.query(`
+      ALTER TABLE gifts ADD COLUMN seen text;
+      CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN UPDATE public.gifts SET seen = now()::text WHERE id = NEW.id; RETURN NULL; END';
+      CREATE TRIGGER see AFTER INSERT ON gifts FOR EACH ROW EXECUTE FUNCTION see();
+      ALTER TABLE gifts ENABLE ALWAYS TRIGGER see`);
+    others = await fixture.fingerprint("2");
+    await fixture.query(loseEverything);
+    const input = fixture.plan("1", backup);
+    await restore(fixture, input);
+    expect(await fixture.query("SELECT count(seen)::int AS seen FROM gifts")).toEqual([{ seen: 6 }]);
+    expect(await fixture.target.rollback(input.restoreId, { partial: false })).toMatchObject({ refused: [] });
+    expect(await fixture.query("SELECT 1 FROM orgs WHERE id = 1")).toEqual([]);
+  });
+
   test("waits for a concurrent edit, sees it and loses no update of a row that it does not restore", async () => {
     await fixture.query("UPDATE guests SET points = 9 WHERE id IN (1, 2)");
     const input = fixture.plan("1", backup, { strategy: "merge" });

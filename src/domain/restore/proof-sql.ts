@@ -41,14 +41,21 @@ const referenceMatches = (child: string, parent: string, key: LiveForeignKey): s
 const refersSomewhere = (child: string, { columns, matchFull }: LiveForeignKey): string =>
   columns.map((name) => `${columnOf(child, name)} IS NOT NULL`).join(matchFull ? " OR " : " AND ");
 
-const written = (staging: Staging, child: RestoreTable, key: LiveForeignKey, alias: string): string =>
-  child.key.length === 0
+/**
+ * Where every staged row was inserted (`all`), the staged rows stand for the written ones: that they are equal was proven
+ * before. Not for a partition's own key, which holds for some of them only.
+ */
+const written = (staging: Staging, child: RestoreTable, key: LiveForeignKey, alias: string, all: boolean): string => {
+  if (all && key.table === child.table && key.columns.every((name) => restoredNames(child).includes(name)))
+    return `${staging.table("s", child.number)} AS ${alias} WHERE true`;
+  return child.key.length === 0
     ? `${childTable(key)} AS ${alias} WHERE ${child.predicate(alias)}`
     : `${childTable(key)} AS ${alias} JOIN ${staging.table("w", child.number)} AS w ON ${keyMatches(alias, "w", child)} WHERE w.operation <> 'delete'`;
+};
 
 /** Written rows whose parent is not there. */
-export const countOrphans = (staging: Staging, child: RestoreTable, key: LiveForeignKey): string =>
-  `SELECT count(*) AS count FROM ${written(staging, child, key, "c")} AND (${refersSomewhere("c", key)}) ` +
+export const countOrphans = (staging: Staging, child: RestoreTable, key: LiveForeignKey, all: boolean): string =>
+  `SELECT count(*) AS count FROM ${written(staging, child, key, "c", all)} AND (${refersSomewhere("c", key)}) ` +
   `AND NOT EXISTS (SELECT 1 FROM ${parentTable(key)} AS p WHERE ${referenceMatches("c", "p", key)})`;
 
 /** Rows, of whatever table and organization, whose parent was removed or got another value. */
@@ -82,9 +89,9 @@ export function countSwept(
  * Parents of written rows, other than those that were written themselves, can't be removed by others until the commit.
  * As the foreign key's own trigger does it; a parent that went away since the snapshot makes this fail with 40001.
  */
-export const lockParents = (staging: Staging, child: RestoreTable, key: LiveForeignKey): string =>
+export const lockParents = (staging: Staging, child: RestoreTable, key: LiveForeignKey, all: boolean): string =>
   `SELECT count(*) AS count FROM (SELECT 1 FROM ${parentTable(key)} AS p WHERE (${columnsOf("p", key.referencedColumns)}) IN ` +
-  `(SELECT ${columnsOf("c", key.columns)} FROM ${written(staging, child, key, "c")}) AND p.xmin <> pg_current_xact_id()::xid FOR KEY SHARE OF p) AS locked`;
+  `(SELECT ${columnsOf("c", key.columns)} FROM ${written(staging, child, key, "c", all)}) AND p.xmin <> pg_current_xact_id()::xid FOR KEY SHARE OF p) AS locked`;
 
 /** Removed values, to look for newer children on another connection: its snapshot is newer than this transaction's. */
 export const removedReferences = (staging: Staging, parent: RestoreTable, key: LiveForeignKey): string =>
@@ -114,6 +121,12 @@ export const countStrayRows = (staging: Staging, table: RestoreTable): string =>
     `WHERE w.operation = '${operation}' AND (${columnOf("t", table.key[0] as string)} IS NULL OR ${imageDiffers("x", "t", restoredNames(table))})`;
   return `SELECT sum(n) AS count FROM (${side("s", "insert")} UNION ALL ${side("v", "update")}) AS x`;
 };
+
+/** The same where every staged row was inserted. */
+export const countStrayInserts = (staging: Staging, table: RestoreTable): string =>
+  `SELECT count(*) AS count FROM ${staging.table("s", table.number)} AS x ` +
+  `LEFT JOIN ${liveTable(table)} AS t ON ${rowsMatch("x", "t", table)} AND ${table.predicate("t")} ` +
+  `WHERE ${columnOf("t", table.key[0] as string)} IS NULL OR ${imageDiffers("x", "t", restoredNames(table))}`;
 
 /** Removed rows that are there. */
 export const countUnremovedRows = (staging: Staging, table: RestoreTable): string =>

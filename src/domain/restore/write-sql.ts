@@ -84,13 +84,19 @@ export const updateRows = (
   `UPDATE ${liveTable(table)} AS t SET ${setList("v", names)} FROM ${staging.table("v", table.number)} AS v, ${staging.table("w", table.number)} AS w ` +
   `WHERE w.operation = 'update'${withParked ? "" : " AND NOT w.parked"} AND ${keyMatches("v", "w", table)} AND ${keyMatches("t", "w", table)} AND ${table.predicate("t")}`;
 
-/** `postponed`: references into tables whose rows come later; they are filled in when those are there. */
-export function insertRows(staging: Staging, table: RestoreTable, postponed: readonly string[]): string {
+/**
+ * `postponed`: references into tables whose rows come later; they are filled in when those are there. `all`: every staged
+ * row is an insert, and there is nothing to look up in w.
+ */
+export function insertRows(staging: Staging, table: RestoreTable, postponed: readonly string[], all: boolean): string {
   const names = restoredNames(table);
   const values = names.map((name) => (postponed.includes(name) ? "NULL" : columnOf("s", name)));
   return (
     `INSERT INTO ${quoteTable(table.table)} (${columnList(names)}) OVERRIDING SYSTEM VALUE SELECT ${values.join(", ")} ` +
-    `FROM ${staging.table("s", table.number)} AS s JOIN ${staging.table("w", table.number)} AS w ON ${keyMatches("s", "w", table)} WHERE w.operation = 'insert'`
+    `FROM ${staging.table("s", table.number)} AS s` +
+    (all
+      ? ""
+      : ` JOIN ${staging.table("w", table.number)} AS w ON ${keyMatches("s", "w", table)} WHERE w.operation = 'insert'`)
   );
 }
 
@@ -100,7 +106,10 @@ export const fillPostponed = (staging: Staging, table: RestoreTable, postponed: 
 
 const undoColumns = "wedsync_restore.undo (restore_id, table_name, operation, key, before_row, after_hash)";
 
-/** After the writes: what each row was, and what it is now. */
+/**
+ * After the writes: what each row was, and what it is now. Hashing rows as an INSERT returns them instead was no faster
+ * (making text of a row is what costs), and misses what a trigger that never rests does to a row afterwards.
+ */
 export const logUndo = (staging: Staging, table: RestoreTable, restoreId: string, tableName: string): string =>
   `INSERT INTO ${undoColumns} SELECT ${restoreId}, ${tableName}, w.operation, ${keyText("w", table)}, ${rowText("u")}, md5(${rowText("t")})::uuid ` +
   `FROM ${staging.table("w", table.number)} AS w LEFT JOIN ${staging.table("u", table.number)} AS u ON ${keyMatches("u", "w", table)} ` +

@@ -111,7 +111,7 @@ async function applyOnce(url: string, whole: RestoreContext, options: ApplyOptio
       mode,
       restoreId: context.restoreId,
     };
-    const parts = await planParts(context, difference, options, write);
+    const parts = await planParts(context, difference, options, write, stagedRows);
     const startedMs = performance.now();
     await writeParts(write, parts);
     await logParts(write, parts);
@@ -158,6 +158,7 @@ async function planParts(
   difference: KeptDifference,
   options: ApplyOptions,
   write: WriteContext,
+  stagedRows: ReadonlyMap<TableName, number>,
 ): Promise<WritePart[]> {
   const { session, staging, restoreId } = context;
   const mirror = options.liveOnly === "mirror";
@@ -195,10 +196,14 @@ async function planParts(
       deleted: 0,
       changed: [],
       parked: 0,
+      insertsAll: false,
       merge,
       mergeConflicts: 0,
     };
     await preparePart(write, part);
+    // Keys of w are keys of s, and unique in both: as many are all of them. Rows that were cut loose count as staged, too.
+    part.insertsAll =
+      table.key.length > 0 && part.updated + part.deleted === 0 && part.inserted === stagedRows.get(table.table);
     if (part.inserted + part.updated + part.deleted > 0) parts.push(part);
   }
   return parts;

@@ -6,6 +6,7 @@ import {
   countNewerChildren,
   countOrphans,
   countRows,
+  countStrayInserts,
   countStrayRows,
   countUnremovedRows,
   lockParents,
@@ -43,7 +44,10 @@ async function proveRows({ context, liveRowsBefore }: ProofInput, part: WritePar
   const invalid = (message: string): BackupError =>
     new BackupError("RestoreInvalid", `${table.table}: ${message}; nothing was committed.`, { table: table.table });
   if (table.key.length > 0) {
-    const stray = await session.count(countStrayRows(staging, table), doing);
+    const stray = await session.count(
+      part.insertsAll ? countStrayInserts(staging, table) : countStrayRows(staging, table),
+      doing,
+    );
     if (stray > 0)
       throw invalid(
         `${stray} rows are not what was written, or not the organization's${mode === "origin" ? "; a trigger of the table changes them: GRANT SET ON PARAMETER session_replication_role to the restoring role, so that triggers rest" : ""}`,
@@ -72,8 +76,9 @@ async function proveForeignKeys({ context, parts, url }: ProofInput): Promise<nu
       (parent.deleted > 0 || key.referencedColumns.some((name) => parent.changed.includes(name)));
     if (childTouched || parentTouched) proven += 1;
     if (childTouched) {
-      if (mode === "replica" && key.mayLockParent) await session.execute(lockParents(staging, child.table, key), doing);
-      const orphans = await session.count(countOrphans(staging, child.table, key), doing);
+      if (mode === "replica" && key.mayLockParent)
+        await session.execute(lockParents(staging, child.table, key, child.insertsAll), doing);
+      const orphans = await session.count(countOrphans(staging, child.table, key, child.insertsAll), doing);
       if (orphans > 0)
         throw broken(
           key,

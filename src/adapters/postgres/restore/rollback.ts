@@ -161,6 +161,7 @@ async function undo({ url, session, restoreId, partial, tables, liveSchema }: Un
       deleted: 0,
       changed: [],
       parked: 0,
+      insertsAll: false,
       merge: null,
       mergeConflicts: 0,
     };

@@ -54,6 +54,8 @@ export interface WritePart {
   /** Columns that at least one update changes. */
   changed: readonly string[];
   parked: number;
+  /** Every row of s is inserted, and nothing else is done: s stands for w, and once it is proven for what was written. */
+  insertsAll: boolean;
   /** Updates may be merged, with these columns of the later backup; null there = two-way. */
   readonly merge: { readonly baseNames: readonly string[] | null } | null;
   /** Rows in which both sides changed a column. */
@@ -208,7 +210,10 @@ export async function writeParts(context: WriteContext, parts: readonly WritePar
       if (part.updated > part.parked) await updatePart(context, part, part.updated - part.parked);
     }
     if (part.inserted > 0) {
-      const inserted = await session.execute(insertRows(staging, table, postponed.get(part) ?? []), doing);
+      const inserted = await session.execute(
+        insertRows(staging, table, postponed.get(part) ?? [], part.insertsAll),
+        doing,
+      );
       expectRows(part, part.inserted, inserted);
     }
     if (isParked) expectRows(part, part.parked, await session.execute(insertParked(staging, table), doing));
