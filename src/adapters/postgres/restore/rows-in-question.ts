@@ -14,6 +14,7 @@ export async function* rowsInQuestion(
   sought: Sought | null,
 ): AsyncGenerator<PassingRow> {
   for await (const chunk of chunks) {
+    if (sought !== null && !mayHold(chunk, sought)) continue;
     // One character a byte, so that a place in it is a place in the chunk.
     const text = chunk.toString("latin1");
     for (let start = 0; start < text.length;) {
@@ -26,6 +27,15 @@ export async function* rowsInQuestion(
       start = end + 1;
     }
   }
+}
+
+/** Most chunks hold none of a few texts anywhere; a search through the bytes is far quicker than one field by field. */
+const maxTexts = 16;
+
+function mayHold(chunk: Buffer, sought: Sought): boolean {
+  const sets = [...sought.values()];
+  if (sets.reduce((sum, texts) => sum + texts.size, 0) > maxTexts) return true;
+  return sets.some((texts) => [...texts].some((text) => chunk.includes(text)));
 }
 
 function mayMatter(text: string, start: number, end: number, columns: readonly string[], sought: Sought): boolean {
