@@ -234,6 +234,16 @@ describe("a restore into a shared database", () => {
     expect(await fixture.query("SELECT 1 FROM orgs WHERE id = 1")).toEqual([]);
   });
 
+  test("a whole table does not come back without the rows that it refers to", async () => {
+    await fixture.query(loseEverything);
+    const selection = { dataSets: null, tables: ["public.guests"], records: null };
+    await expect(restore(fixture, fixture.plan("1", backup, { selection }))).rejects.toMatchObject({
+      code: "RestoreInvalid",
+      message: expect.stringContaining("6 rows of public.guests would refer to rows of public.orgs that are not there"),
+    });
+    expect(await fixture.query("SELECT 1 FROM guests WHERE org_id = 1")).toEqual([]);
+  });
+
   test("rolls back exactly where a trigger that never rests adds something to rows after they are written", async () => {
     await fixture.query(`
       ALTER TABLE gifts ADD COLUMN seen text;
