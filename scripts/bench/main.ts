@@ -81,12 +81,6 @@ try {
     PGDATABASE: url.pathname.slice(1),
   };
   const context = { size, servers, client: connected.client, peers, sourceUrl, organizationIds, peerEnvironment, say };
-  const measured: [name: string, measurements: Measurement[]][] = [];
-  for (const name of Object.keys(parts).filter((each) => chosen.includes(each))) {
-    say(`${name}:`);
-    measured.push([name, (await parts[name]?.(context)) ?? []]);
-  }
-  await connected.close();
   const run: Omit<BenchResult, "measurements"> = {
     command: `npm run bench${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(" ")}` : ""}`,
     size: size.name,
@@ -101,8 +95,14 @@ try {
     missingPeers: peers.missing,
     data: { organizations: organizationIds.length, rows, "MB of COPY text": Math.round(copyBytes / 1e6) },
   };
-  const results = Object.fromEntries(measured.map(([name, measurements]) => [name, { ...run, measurements }]));
-  if (values.keep) await keepResults(results);
+  const results: Record<string, BenchResult> = {};
+  for (const name of Object.keys(parts).filter((each) => chosen.includes(each))) {
+    say(`${name}:`);
+    const result = { ...run, measurements: (await parts[name]?.(context)) ?? [] };
+    results[name] = result;
+    if (values.keep) await keepResults({ [name]: result }); // at once: a later part may fail
+  }
+  await connected.close();
   await writeFile(values.json, `${JSON.stringify(results, null, 2)}\n`);
   console.log(describeResults(Object.values(results)));
 } finally {
