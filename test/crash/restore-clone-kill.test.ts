@@ -4,21 +4,15 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
-import {
-  followRestore,
-  followRollback,
-  readRestoreProgress,
-  requestRestore,
-  requestRollback,
-} from "../../src/client/start-restore.ts";
-import { createRestore } from "../../src/control/restores.ts";
-import { restoreDefaults, restoreStages, type RestoreOrder, type RestoreStage } from "../../src/domain/restore-run.ts";
+import { followRestore, followRollback, readRestoreProgress, requestRollback } from "../../src/client/start-restore.ts";
+import { restoreStages, type RestoreOrder, type RestoreStage } from "../../src/domain/restore-run.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { killCommandWorkers, startCommandWorker } from "../support/command-worker.ts";
 import { eventually } from "../support/eventually.ts";
 import { filesBelow } from "../support/files-below.ts";
 import { hold, untilHeld } from "../support/held-rows.ts";
 import { checksumsOf } from "../support/organization-checksums.ts";
+import { orderRestore } from "../support/order-restore.ts";
 
 let rig: BackupRig;
 let organizationId: string;
@@ -49,17 +43,7 @@ async function countsOf(id: string): Promise<Record<string, string>> {
 }
 
 async function start(): Promise<RestoreOrder> {
-  const order: RestoreOrder = {
-    ...restoreDefaults,
-    restoreId: randomUUID(),
-    organizationId,
-    targetOrganizationId: randomUUID(),
-    approval: "given",
-    requestedBy: "test",
-  };
-  await createRestore(rig.control, order, { records: null, targetSealed: null });
-  await requestRestore(rig.client, order);
-  return order;
+  return await orderRestore(rig, { organizationId, targetOrganizationId: randomUUID() });
 }
 
 async function expectWholeOrNothing({ targetOrganizationId }: RestoreOrder): Promise<void> {

@@ -1,21 +1,14 @@
 // kill -9 of the worker while a restore or a rollback is in each of its stages. Whatever it was doing: right after the kill
 // readers see the old state or the new one, never something between; another worker finishes the work; nothing is left.
-import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
-import {
-  followRestore,
-  followRollback,
-  readRestoreProgress,
-  requestRestore,
-  requestRollback,
-} from "../../src/client/start-restore.ts";
-import { createRestore } from "../../src/control/restores.ts";
-import { restoreDefaults, restoreStages, type RestoreOrder, type RestoreStage } from "../../src/domain/restore-run.ts";
+import { followRestore, followRollback, readRestoreProgress, requestRollback } from "../../src/client/start-restore.ts";
+import { restoreStages, type RestoreOrder, type RestoreStage } from "../../src/domain/restore-run.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { killCommandWorkers, startCommandWorker } from "../support/command-worker.ts";
 import { eventually } from "../support/eventually.ts";
 import { hold, untilHeld } from "../support/held-rows.ts";
 import { checksumsOf } from "../support/organization-checksums.ts";
+import { orderRestore } from "../support/order-restore.ts";
 
 let rig: BackupRig;
 let organizationId: string;
@@ -47,18 +40,7 @@ async function damage(): Promise<void> {
 }
 
 async function start(): Promise<RestoreOrder> {
-  const order: RestoreOrder = {
-    ...restoreDefaults,
-    restoreId: randomUUID(),
-    organizationId,
-    targetOrganizationId: organizationId,
-    approval: "given",
-    choice: { by: "sequence", sequence: 1 },
-    requestedBy: "test",
-  };
-  await createRestore(rig.control, order, { records: null, targetSealed: null });
-  await requestRestore(rig.client, order);
-  return order;
+  return await orderRestore(rig, { organizationId, choice: { by: "sequence", sequence: 1 } });
 }
 
 /** A row that the restore must write, and the rollback again: the transaction is surely under way then. */

@@ -1,7 +1,6 @@
 // kill -9 of Postgres, and of the Temporal server, at each stage of a restore and of a rollback. Right after it readers see
 // the old state or the new one, never something between; the run goes on by itself to its end; another organization is the
 // same byte for byte; nothing is left behind.
-import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { Client } from "pg";
 import {
@@ -9,16 +8,16 @@ import {
   followRestore,
   followRollback,
   readRestoreProgress,
-  requestRestore,
   requestRollback,
 } from "../../src/client/start-restore.ts";
-import { createRestore, getRestore } from "../../src/control/restores.ts";
-import { restoreDefaults, type RestoreOrder } from "../../src/domain/restore-run.ts";
+import { getRestore } from "../../src/control/restores.ts";
+import { type RestoreOrder } from "../../src/domain/restore-run.ts";
 import { activityPoints, type ActivityPoint } from "../support/activity-points.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { startKillablePostgres, startKillableTemporal, type KillableServer } from "../support/killable-servers.ts";
 import { checksumsOf } from "../support/organization-checksums.ts";
 import { waitUntil } from "../support/wait-until.ts";
+import { orderRestore } from "../support/order-restore.ts";
 
 let postgres: Awaited<ReturnType<typeof startKillablePostgres>>;
 let temporal: Awaited<ReturnType<typeof startKillableTemporal>>;
@@ -69,19 +68,7 @@ type Which = "Postgres" | "the Temporal server";
 const serverOf = (which: Which): KillableServer => (which === "Postgres" ? postgres : temporal);
 
 async function start(asked: Partial<RestoreOrder> = {}): Promise<RestoreOrder> {
-  const order: RestoreOrder = {
-    ...restoreDefaults,
-    restoreId: randomUUID(),
-    organizationId,
-    targetOrganizationId: organizationId,
-    approval: "given",
-    choice: { by: "sequence", sequence: 1 },
-    requestedBy: "test",
-    ...asked,
-  };
-  await createRestore(rig.control, order, { records: null, targetSealed: null });
-  await requestRestore(rig.client, order);
-  return order;
+  return await orderRestore(rig, { organizationId, choice: { by: "sequence", sequence: 1 }, ...asked });
 }
 
 async function startRollback(restoreId: string) {

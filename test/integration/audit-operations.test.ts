@@ -4,16 +4,16 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { followRestore, followRollback, requestRestore, requestRollback } from "../../src/client/start-restore.ts";
+import { followRestore, followRollback, requestRollback } from "../../src/client/start-restore.ts";
 import { verifyAuditLog } from "../../src/control/audit-chain.ts";
 import { putPolicy } from "../../src/control/policies.ts";
 import { setDependencies } from "../../src/control/policy-dependencies.ts";
-import { createRestore } from "../../src/control/restores.ts";
 import { taskQueues } from "../../src/domain/backup-request.ts";
 import { policyDefaults } from "../../src/domain/policy.ts";
-import { restoreDefaults, type RestoreOrder } from "../../src/domain/restore-run.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { createCommandLine } from "../support/command-line.ts";
+import { orderRestore } from "../support/order-restore.ts";
+import { environmentOf } from "../support/rig-environment.ts";
 
 const person = `cli:${userInfo().username}`;
 const nowhere = { BACKUP_SOURCE_DATABASE_URL: "postgres://a:b@127.0.0.1:1/none" };
@@ -25,16 +25,7 @@ beforeAll(async () => {
   rig = await createBackupRig();
   await rig.startWorker();
   [organizationId = ""] = rig.organizationIds;
-  commands = createCommandLine({
-    BACKUP_SOURCE_DATABASE_URL: rig.database.url,
-    BACKUP_MEDIA_URL: rig.mediaDir,
-    BACKUP_STORAGE_BUCKET: rig.storeDir,
-    BACKUP_ENCRYPTION_KEY: rig.key,
-    BACKUP_DATA_DIR: join(rig.folder, "data"),
-    BACKUP_AUTH_SECRET: randomBytes(32).toString("hex"),
-    TEMPORAL_ADDRESS: rig.temporal.address,
-    TEMPORAL_NAMESPACE: rig.temporal.namespace,
-  });
+  commands = createCommandLine({ ...environmentOf(rig), BACKUP_AUTH_SECRET: randomBytes(32).toString("hex") });
 });
 
 afterAll(async () => {
@@ -163,16 +154,7 @@ test("a run of a policy that began no backup, with why", async () => {
 
 test("a rollback that is refused, with why; one that is done has no such entry", async () => {
   await rig.database.query("UPDATE guests SET notes = 'spoilt' WHERE organization_id = $1", [organizationId]);
-  const order: RestoreOrder = {
-    ...restoreDefaults,
-    restoreId: randomUUID(),
-    organizationId,
-    targetOrganizationId: organizationId,
-    approval: "given",
-    requestedBy: "ada",
-  };
-  await createRestore(rig.control, order, { records: null, targetSealed: null });
-  await requestRestore(rig.client, order);
+  const order = await orderRestore(rig, { organizationId, requestedBy: "ada" });
   expect(await followRestore(rig.client, order)).toMatchObject({ status: "applied" });
   await rig.database.query("UPDATE guests SET notes = 'newer' WHERE organization_id = $1", [organizationId]);
   const rollback = { restoreId: order.restoreId, organizationId, partial: false, requestedBy: "ada" };

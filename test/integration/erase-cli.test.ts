@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { createCommandLine } from "../support/command-line.ts";
 import { storedUnder } from "../support/erase.ts";
+import { environmentOf } from "../support/rig-environment.ts";
 
 let rig: BackupRig;
 let cli: ReturnType<typeof createCommandLine>;
@@ -19,15 +20,7 @@ beforeAll(async () => {
   await rig.backUp(other);
   const [row] = await rig.database.query<{ name: string }>("SELECT name FROM organizations WHERE id = $1", [own]);
   name = row?.name ?? "";
-  cli = createCommandLine({
-    BACKUP_SOURCE_DATABASE_URL: rig.database.url,
-    BACKUP_DATA_DIR: join(rig.folder, "data"),
-    BACKUP_ENCRYPTION_KEY: rig.key,
-    BACKUP_STORAGE_BUCKET: rig.storeDir,
-    BACKUP_MEDIA_URL: rig.mediaDir,
-    TEMPORAL_ADDRESS: rig.temporal.address,
-    TEMPORAL_NAMESPACE: rig.temporal.namespace,
-  });
+  cli = createCommandLine(environmentOf(rig));
 });
 afterAll(async () => await rig?.close());
 

@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { followRestore, requestRestore } from "../../src/client/start-restore.ts";
+import { followRestore } from "../../src/client/start-restore.ts";
 import { followBackup } from "../../src/client/start-backup.ts";
 import { applyPolicySchedule } from "../../src/client/policy-schedules.ts";
 import { followVerification, requestVerification } from "../../src/client/start-verification.ts";
@@ -11,11 +11,9 @@ import { startTriggerAt } from "../../src/client/start-trigger.ts";
 import { verifyAuditLog } from "../../src/control/audit-chain.ts";
 import { liftLegalHold, placeLegalHold } from "../../src/control/legal-hold.ts";
 import { putPolicy, type NewPolicy } from "../../src/control/policies.ts";
-import { createRestore } from "../../src/control/restores.ts";
 import { recordTrigger } from "../../src/control/triggers.ts";
 import type { ErasureCertificate } from "../../src/domain/erase-run.ts";
 import { policyDefaults } from "../../src/domain/policy.ts";
-import { restoreDefaults, type RestoreOrder } from "../../src/domain/restore-run.ts";
 import { organizationPrefix } from "../../src/repository/names.ts";
 import { openRepository } from "../../src/repository/repository.ts";
 import { activityPoints, type ActivityPoint } from "../support/activity-points.ts";
@@ -24,6 +22,7 @@ import { bytesUnder, erase, erasureOf, orderErasure, storedUnder } from "../supp
 import { checksumsOf } from "../support/organization-checksums.ts";
 import { outcomeOf } from "../support/outcome.ts";
 import { waitUntil } from "../support/wait-until.ts";
+import { orderRestore } from "../support/order-restore.ts";
 
 let rig: BackupRig;
 let release = (): void => {};
@@ -58,16 +57,7 @@ const policyOf = (organizationId: string): NewPolicy => ({
 });
 
 async function restore(organizationId: string, targetOrganizationId = organizationId): Promise<unknown> {
-  const order: RestoreOrder = {
-    ...restoreDefaults,
-    restoreId: randomUUID(),
-    organizationId,
-    targetOrganizationId,
-    approval: "given",
-    requestedBy: "test",
-  };
-  await createRestore(rig.control, order, { records: null, targetSealed: null });
-  await requestRestore(rig.client, order);
+  const order = await orderRestore(rig, { organizationId, targetOrganizationId });
   return await followRestore(rig.client, order);
 }
 

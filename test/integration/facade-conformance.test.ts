@@ -15,6 +15,7 @@ import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { createCommandLine } from "../support/command-line.ts";
 import { installSchemathesis, schemathesisConfigPath } from "../support/schemathesis.ts";
 import { waitUntil } from "../support/wait-until.ts";
+import { environmentOf } from "../support/rig-environment.ts";
 
 const minutes = (count: number): number => count * 60_000;
 let rig: BackupRig;
@@ -32,14 +33,8 @@ beforeAll(async () => {
   await rig.startWorker();
   await rig.backUp(organizationId);
   const environment = {
-    BACKUP_SOURCE_DATABASE_URL: rig.database.url,
-    BACKUP_MEDIA_URL: rig.mediaDir,
-    BACKUP_STORAGE_BUCKET: rig.storeDir,
-    BACKUP_ENCRYPTION_KEY: rig.key,
-    BACKUP_DATA_DIR: join(rig.folder, "data"),
+    ...environmentOf(rig),
     BACKUP_AUTH_SECRET: randomBytes(32).toString("hex"),
-    TEMPORAL_ADDRESS: rig.temporal.address,
-    TEMPORAL_NAMESPACE: rig.temporal.namespace,
     PORT: String(await findFreePort()),
   };
   const commands = createCommandLine(environment);

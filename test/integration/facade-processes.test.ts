@@ -11,6 +11,7 @@ import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { createCommandLine, type RunningCommand } from "../support/command-line.ts";
 import { startRedisServer, type RedisServer } from "../support/redis-server.ts";
 import { waitUntil } from "../support/wait-until.ts";
+import { environmentOf } from "../support/rig-environment.ts";
 
 const login = `facade_${randomBytes(6).toString("hex")}`;
 const password = randomBytes(12).toString("hex");
@@ -34,15 +35,10 @@ beforeAll(async () => {
   [url.username, url.password] = [login, password];
   loginUrl = url.href;
   commands = createCommandLine({
-    BACKUP_SOURCE_DATABASE_URL: rig.database.url,
+    ...environmentOf(rig),
     BACKUP_FACADE_DATABASE_URL: loginUrl,
-    BACKUP_STORAGE_BUCKET: rig.storeDir,
-    BACKUP_ENCRYPTION_KEY: rig.key,
-    BACKUP_DATA_DIR: join(rig.folder, "data"),
     BACKUP_AUTH_SECRET: randomBytes(32).toString("hex"),
     REDIS_URL: redis.url,
-    TEMPORAL_ADDRESS: rig.temporal.address,
-    TEMPORAL_NAMESPACE: rig.temporal.namespace,
   });
   for (let each = 0; each < 2; each++) {
     const port = await findFreePort();

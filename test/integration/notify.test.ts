@@ -38,6 +38,7 @@ import {
   type Received,
   type WebhookReceiver,
 } from "../support/webhook-receiver.ts";
+import { environmentOf } from "../support/rig-environment.ts";
 
 const secret = createWebhookSecret();
 let rig: BackupRig;
@@ -330,15 +331,7 @@ test("a worker that is killed right after the job ended loses nothing: another o
 });
 
 test("the command line adds, tests, lists and removes a channel", async () => {
-  const commands = createCommandLine({
-    BACKUP_SOURCE_DATABASE_URL: rig.database.url,
-    BACKUP_DATA_DIR: join(rig.folder, "data"),
-    BACKUP_ENCRYPTION_KEY: rig.key,
-    BACKUP_STORAGE_BUCKET: rig.storeDir,
-    TEMPORAL_ADDRESS: rig.temporal.address,
-    TEMPORAL_NAMESPACE: rig.temporal.namespace,
-    BACKUP_NOTIFY_HOSTS: receiver.host,
-  });
+  const commands = createCommandLine({ ...environmentOf(rig), BACKUP_NOTIFY_HOSTS: receiver.host });
   const add = ["notify", "add", "-o", own, "--name", "ops"];
   const { json: channel } = (await commands.json([...add, "--webhook", receiver.url])) as {
     json: { id: string; secret: string };
@@ -427,13 +420,9 @@ test("a rotated key opens every target, also of a restore that waits; one that i
       [id, own, await sealText(key, restoreTargetPurpose, targetUrl)],
     );
   const commands = createCommandLine({
-    BACKUP_SOURCE_DATABASE_URL: rig.database.url,
-    BACKUP_DATA_DIR: join(rig.folder, "data"),
-    BACKUP_ENCRYPTION_KEY: rig.key,
+    ...environmentOf(rig),
     BACKUP_NEW_ENCRYPTION_KEY: newKey,
     BACKUP_STORAGE_BUCKET: await copyOfStore(),
-    TEMPORAL_ADDRESS: rig.temporal.address,
-    TEMPORAL_NAMESPACE: rig.temporal.namespace,
   });
   expect(await commands.json(["keys", "rotate"])).toMatchObject({ code: 0, json: { channels: 1, restores: 1 } });
   expect(await openText(newKey, restoreTargetPurpose, (await readSealedTarget(rig.control, waiting)) ?? "")).toBe(

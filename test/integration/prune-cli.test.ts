@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { createCommandLine } from "../support/command-line.ts";
+import { environmentOf } from "../support/rig-environment.ts";
 
 let rig: BackupRig;
 let commands: ReturnType<typeof createCommandLine>;
@@ -14,15 +15,7 @@ beforeAll(async () => {
   rig = await createBackupRig({ size: { organizations: 2, guestsPerWedding: 4, messagesPerWedding: 2 } });
   await rig.startWorker();
   [organizationId = ""] = rig.organizationIds;
-  commands = createCommandLine({
-    BACKUP_SOURCE_DATABASE_URL: rig.database.url,
-    BACKUP_DATA_DIR: join(rig.folder, "data"),
-    BACKUP_ENCRYPTION_KEY: rig.key,
-    BACKUP_STORAGE_BUCKET: rig.storeDir,
-    BACKUP_MEDIA_URL: rig.mediaDir,
-    TEMPORAL_ADDRESS: rig.temporal.address,
-    TEMPORAL_NAMESPACE: rig.temporal.namespace,
-  });
+  commands = createCommandLine(environmentOf(rig));
 });
 afterAll(async () => await rig?.close());
 

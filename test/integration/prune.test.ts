@@ -3,22 +3,22 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { triggerPolicy, applyPolicySchedule } from "../../src/client/policy-schedules.ts";
 import { runPrune } from "../../src/client/start-prune.ts";
-import { approveRestore, followRestore, readRestoreProgress, requestRestore } from "../../src/client/start-restore.ts";
+import { approveRestore, followRestore, readRestoreProgress } from "../../src/client/start-restore.ts";
 import { followVerification, requestVerification } from "../../src/client/start-verification.ts";
 import { liftLegalHold, placeLegalHold } from "../../src/control/legal-hold.ts";
 import { putPolicy } from "../../src/control/policies.ts";
-import { createRestore } from "../../src/control/restores.ts";
 import { readRetentionFacts } from "../../src/control/retention-facts.ts";
 import { createRetentionLedger } from "../../src/control/retention-ledger.ts";
 import { pruneWorkflowId, type PruneOrder, type PruneOutcome } from "../../src/domain/prune-run.ts";
 import { policyDefaults, type Policy } from "../../src/domain/policy.ts";
 import type { RetentionRules } from "../../src/domain/retention.ts";
-import { restoreDefaults, type RestoreOrder } from "../../src/domain/restore-run.ts";
+import { restoreDefaults } from "../../src/domain/restore-run.ts";
 import { previewRetention } from "../../src/repository/preview-retention.ts";
 import { activityPoints, type ActivityPoint } from "../support/activity-points.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { proveBackups } from "../support/prove-backups.ts";
 import { waitUntil } from "../support/wait-until.ts";
+import { orderRestore } from "../support/order-restore.ts";
 
 let rig: BackupRig;
 const reached: ActivityPoint[] = [];
@@ -214,16 +214,11 @@ describe("nothing goes", () => {
     const policy = await put(organizationId, { last: 1, minProven: 1 });
     await backUp(organizationId, policy, 3);
     await change(organizationId);
-    const order: RestoreOrder = {
-      ...restoreDefaults,
-      restoreId: randomUUID(),
+    const order = await orderRestore(rig, {
       organizationId,
-      targetOrganizationId: organizationId,
+      approval: restoreDefaults.approval,
       choice: { by: "sequence", sequence: 1 },
-      requestedBy: "test",
-    };
-    await createRestore(rig.control, order, { records: null, targetSealed: null });
-    await requestRestore(rig.client, order);
+    });
     await waitUntil("the restore waits", async () => {
       const progress = await readRestoreProgress(rig.client, order).catch(() => null);
       return progress?.waiting?.for === "approval";

@@ -1,9 +1,7 @@
 // The command line around restores, as a person or a script runs it: every command a process of its own, one JSON document
 // on stdout, exit codes by the error table.
-import { spawn } from "node:child_process";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { createPostgresSource } from "../../src/adapters/postgres/postgres-source.ts";
 import { createSampleSchema } from "../../src/samples/generate.ts";
@@ -11,6 +9,8 @@ import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { readPdf } from "../support/read-pdf.ts";
 import { checksumsOf } from "../support/organization-checksums.ts";
 import { createTestDatabase } from "../support/test-database.ts";
+import { createCommandLine } from "../support/command-line.ts";
+import { environmentOf } from "../support/rig-environment.ts";
 
 let rig: BackupRig;
 let organizationId: string;
@@ -24,26 +24,8 @@ beforeAll(async () => {
 afterAll(async () => await rig.close());
 
 async function cli(...parameters: string[]): Promise<{ code: number | null; json: never; said: string }> {
-  const main = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
-  const child = spawn(process.execPath, [main, "--json", ...parameters], {
-    env: {
-      PATH: process.env["PATH"],
-      HOME: process.env["HOME"],
-      BACKUP_SOURCE_DATABASE_URL: rig.database.url,
-      BACKUP_DATA_DIR: join(rig.folder, "data"),
-      BACKUP_ENCRYPTION_KEY: rig.key,
-      BACKUP_STORAGE_BUCKET: rig.storeDir,
-      BACKUP_MEDIA_URL: rig.mediaDir,
-      TEMPORAL_ADDRESS: rig.temporal.address,
-      TEMPORAL_NAMESPACE: rig.temporal.namespace,
-    },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let [out, said] = ["", ""];
-  child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => (said += chunk.toString()));
-  const code = await new Promise<number | null>((resolve) => child.once("close", resolve));
-  return { code, json: JSON.parse(out) as never, said };
+  const { code, stdout, stderr } = await createCommandLine(environmentOf(rig)).run(["--json", ...parameters]);
+  return { code, json: JSON.parse(stdout) as never, said: stderr };
 }
 
 const spoil = () =>

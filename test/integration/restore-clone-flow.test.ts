@@ -10,7 +10,6 @@ import {
   followRestore,
   followRollback,
   readRestoreProgress,
-  requestRestore,
   requestRollback,
 } from "../../src/client/start-restore.ts";
 import { openBoundSessions, readBindingKey } from "../../src/control/bound-sessions.ts";
@@ -22,6 +21,7 @@ import { createFacadeRig, type FacadeRig } from "../support/facade-rig.ts";
 import { checksumsOf } from "../support/organization-checksums.ts";
 import { filesBelow } from "../support/files-below.ts";
 import { proveBackups } from "../support/prove-backups.ts";
+import { orderRestore } from "../support/order-restore.ts";
 
 let rig: BackupRig;
 let facade: FacadeRig;
@@ -45,17 +45,12 @@ afterAll(async () => {
 const everyone = () => Promise.all(rig.organizationIds.map((id) => checksumsOf(rig, id)));
 
 async function start(asked: Partial<RestoreOrder> = {}): Promise<RestoreOrder> {
-  const order: RestoreOrder = {
-    ...restoreDefaults,
-    restoreId: randomUUID(),
+  return await orderRestore(rig, {
     organizationId,
     targetOrganizationId: randomUUID(),
-    requestedBy: "test",
+    approval: restoreDefaults.approval,
     ...asked,
-  };
-  await createRestore(rig.control, order, { records: null, targetSealed: null });
-  await requestRestore(rig.client, order);
-  return order;
+  });
 }
 
 const waits = (order: RestoreOrder) =>

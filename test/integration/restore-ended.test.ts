@@ -3,20 +3,15 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { Client } from "pg";
-import {
-  followRestore,
-  followRollback,
-  readRestoreProgress,
-  requestRestore,
-  requestRollback,
-} from "../../src/client/start-restore.ts";
-import { createRestore, getRestore } from "../../src/control/restores.ts";
-import { restoreDefaults, restoreWorkflowId, type RestoreOrder } from "../../src/domain/restore-run.ts";
+import { followRestore, followRollback, readRestoreProgress, requestRollback } from "../../src/client/start-restore.ts";
+import { getRestore } from "../../src/control/restores.ts";
+import { restoreWorkflowId, type RestoreOrder } from "../../src/domain/restore-run.ts";
 import { activityPoints, type ActivityPoint } from "../support/activity-points.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { erase, erasureOf, orderErasure } from "../support/erase.ts";
 import { eventually } from "../support/eventually.ts";
 import { checksumsOf } from "../support/organization-checksums.ts";
+import { orderRestore } from "../support/order-restore.ts";
 
 let rig: BackupRig;
 let organizationId: string;
@@ -44,18 +39,7 @@ beforeEach(async () => {
 });
 
 async function start(asked: Partial<RestoreOrder> = {}): Promise<RestoreOrder> {
-  const order: RestoreOrder = {
-    ...restoreDefaults,
-    restoreId: randomUUID(),
-    organizationId,
-    targetOrganizationId: organizationId,
-    approval: "given",
-    requestedBy: "test",
-    ...asked,
-  };
-  await createRestore(rig.control, order, { records: null, targetSealed: null });
-  await requestRestore(rig.client, order);
-  return order;
+  return await orderRestore(rig, { organizationId, ...asked });
 }
 
 const restore = async (asked: Partial<RestoreOrder> = {}) => await followRestore(rig.client, await start(asked));

@@ -1,6 +1,5 @@
 // Restores as a whole, on the real parts: Temporal, Postgres, a repository, photos. Data is lost in ways that admins lose
 // it; what comes back is compared with what was there, and so is everyone who had nothing to do with it.
-import { randomUUID } from "node:crypto";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
@@ -11,15 +10,15 @@ import {
   followRestore,
   followRollback,
   readRestoreProgress,
-  requestRestore,
   requestRollback,
 } from "../../src/client/start-restore.ts";
 import { createRestoreTarget } from "../../src/adapters/postgres/restore/restore-target.ts";
-import { createRestore, getRestore } from "../../src/control/restores.ts";
-import { restoreDefaults, restoreWorkflowId, type RestoreOrder } from "../../src/domain/restore-run.ts";
+import { getRestore } from "../../src/control/restores.ts";
+import { restoreWorkflowId, type RestoreOrder } from "../../src/domain/restore-run.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { eventually } from "../support/eventually.ts";
 import { checksumsOf } from "../support/organization-checksums.ts";
+import { orderRestore } from "../support/order-restore.ts";
 
 let rig: BackupRig;
 let organizationId: string;
@@ -41,18 +40,7 @@ beforeEach(async () => {
 });
 
 async function start(asked: Partial<RestoreOrder> = {}): Promise<RestoreOrder> {
-  const order: RestoreOrder = {
-    ...restoreDefaults,
-    restoreId: randomUUID(),
-    organizationId,
-    targetOrganizationId: asked.organizationId ?? organizationId,
-    approval: "given",
-    requestedBy: "test",
-    ...asked,
-  };
-  await createRestore(rig.control, order, { records: null, targetSealed: null });
-  await requestRestore(rig.client, order);
-  return order;
+  return await orderRestore(rig, { organizationId, ...asked });
 }
 
 const restore = async (asked: Partial<RestoreOrder> = {}) => await followRestore(rig.client, await start(asked));

@@ -5,17 +5,16 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { followVerification, requestVerification } from "../../src/client/start-verification.ts";
-import { followRestore, requestRestore } from "../../src/client/start-restore.ts";
+import { followRestore } from "../../src/client/start-restore.ts";
 import { putPolicy } from "../../src/control/policies.ts";
 import { migrateControlTables } from "../../src/control/migrate.ts";
-import { createRestore } from "../../src/control/restores.ts";
 import { policyDefaults } from "../../src/domain/policy.ts";
-import { restoreDefaults, type RestoreOrder } from "../../src/domain/restore-run.ts";
 import type { VerificationLevel } from "../../src/domain/verify-run.ts";
 import { verifyConsistency } from "../../src/repository/verify-consistency.ts";
 import { createSampleSchema } from "../../src/samples/generate.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { checksumsOf } from "../support/organization-checksums.ts";
+import { orderRestore } from "../support/order-restore.ts";
 
 let rig: BackupRig;
 let organizationId: string;
@@ -101,16 +100,7 @@ test("complete loss: the database is dropped, made again empty, restored, and ev
   await rig.database.query("CREATE SCHEMA public");
   await createSampleSchema(rig.database.url);
   await migrateControlTables(rig.database.url);
-  const order: RestoreOrder = {
-    ...restoreDefaults,
-    restoreId: randomUUID(),
-    organizationId,
-    targetOrganizationId: organizationId,
-    approval: "given",
-    requestedBy: "test",
-  };
-  await createRestore(rig.control, order, { records: null, targetSealed: null });
-  await requestRestore(rig.client, order);
+  const order = await orderRestore(rig, { organizationId });
   const outcome = await followRestore(rig.client, order);
   expect(outcome).toMatchObject({ status: "applied", preRestoreSequence: null });
   expect(await checksumsOf(rig, organizationId)).toEqual(before);
