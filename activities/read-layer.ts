@@ -11,7 +11,6 @@ import { forEachRow } from "../src/repository/row-lines.ts";
 import { readTableRows } from "../src/repository/read-table.ts";
 import { RowSegmenter } from "../src/repository/row-segmenter.ts";
 import type { ClosureTable } from "../src/domain/catalogue.ts";
-import { BackupError } from "../src/domain/errors.ts";
 import { fillTransaction } from "../src/domain/sql-quoting.ts";
 import { tableSegments, type TableEntry } from "../src/repository/manifest.ts";
 import { isDamage } from "../src/repository/damage.ts";
@@ -55,7 +54,7 @@ export async function readLayer(
   try {
     return await tryLayer(session, table, change);
   } catch (error) {
-    if (!(error instanceof BackupError && isDamage(error))) throw error;
+    if (!isDamage(error)) throw error;
     // What the entry lies on is damaged in the store. Read the table whole, and store it again.
     session.distrust(tableSegments(change.entry));
     return null;

@@ -165,7 +165,7 @@ async function proveByRestore(
     return { restoreSeconds: tested.durationMs / 1000, rules: tested.rules, notes: [...notes, ...tested.notes] };
   } catch (error) {
     // Rows that do not come back are a finding; a database that can't be made is a failure of the test.
-    if (!(error instanceof BackupError && isDamage(error))) throw error;
+    if (!isDamage(error)) throw error;
     return { problems: [{ key: "restore test", code: error.code, message: error.message }] };
   }
 }

@@ -59,7 +59,7 @@ async function* namingDamage(rows: AsyncIterable<Buffer>, table: string, sequenc
   try {
     yield* rows;
   } catch (error) {
-    if (!(error instanceof BackupError) || !isDamage(error)) throw error;
+    if (!isDamage(error)) throw error;
     throw new BackupError(
       error.code,
       `${table} can't be read from backup ${sequence}: ${error.message} Nothing was restored. Restore the other tables of it (--table), or all from another backup (--backup); recover --salvage brings back what is left of this one.`,

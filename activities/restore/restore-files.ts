@@ -124,7 +124,7 @@ async function withoutPath(write: () => Promise<void>): Promise<void> {
   try {
     await write();
   } catch (error) {
-    if (!(error instanceof BackupError && isDamage(error))) throw error;
+    if (!isDamage(error)) throw error;
     throw new BackupError(
       error.code,
       "A file of the backup could not be proven, and is not put back.",

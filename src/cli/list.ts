@@ -158,7 +158,7 @@ export async function findBackup(
       if (header !== null) return { vault, ...(await vault.readManifest(header.sequence)) };
     } catch (error) {
       // The one that was asked for may be another organization's, and whole.
-      if (!(error instanceof BackupError && isDamage(error))) throw error;
+      if (!isDamage(error)) throw error;
       firstDamage ??= error;
     }
   }

@@ -72,7 +72,7 @@ async function advise<T>(recovering: Promise<T>): Promise<T> {
   try {
     return await recovering;
   } catch (error) {
-    if (!(error instanceof BackupError) || !isDamage(error)) throw error;
+    if (!isDamage(error)) throw error;
     throw new BackupError(
       error.code,
       `${error.message} What is whole comes back with --to FOLDER --salvage, which names what is lost and which other backup has it.`,

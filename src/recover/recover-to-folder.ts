@@ -112,7 +112,7 @@ async function writeFolder(
     try {
       await writeProven(join(partial, file), content, () => sizeBytes, count("files", ""));
     } catch (error) {
-      if (!salvage || !(error instanceof BackupError) || !isDamage(error)) throw error;
+      if (!salvage || !isDamage(error)) throw error;
       await rm(join(partial, file), { force: true });
       lost.push(await describeLostFile(vault, manifest, entry, error));
       continue;

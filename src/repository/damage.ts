@@ -1,4 +1,4 @@
-import type { BackupError, ErrorCode } from "../domain/errors.ts";
+import { BackupError, type ErrorCode } from "../domain/errors.ts";
 
 const damageCodes: readonly ErrorCode[] = [
   "ObjectMissing",
@@ -10,4 +10,5 @@ const damageCodes: readonly ErrorCode[] = [
 ];
 
 /** Whether an error says something about what is stored, and not about the way there: it must not hide what is whole. */
-export const isDamage = (error: BackupError): boolean => damageCodes.includes(error.code);
+export const isDamage = (error: unknown): error is BackupError =>
+  error instanceof BackupError && damageCodes.includes(error.code);

@@ -86,7 +86,7 @@ export async function findRoot(store: ObjectStore, repositoryRecord: Buffer, key
       const root = await tryRoot(store, repositoryRecord, key, id);
       if (root !== null) return root;
     } catch (error) {
-      if (!(error instanceof BackupError && isDamage(error))) throw error;
+      if (!isDamage(error)) throw error;
       damaged ??= error;
     }
   }

@@ -86,7 +86,7 @@ async function* readEach(
       if (pack === undefined) throw new BackupError("ObjectCorrupt", "A manifest names a pack that it does not list.");
       yield await vault.readSegment(pack.name, reference);
     } catch (error) {
-      if (!(error instanceof BackupError) || !isDamage(error)) throw error;
+      if (!isDamage(error)) throw error;
       damage.segments.add(reference);
       damage.code ??= error.code;
     }
@@ -120,7 +120,7 @@ async function findHolder(
       for await (const _ of content); // its reader proves it
       return { sequence, takenAt: manifest.snapshot.takenAt };
     } catch (error) {
-      if (!(error instanceof BackupError) || !isDamage(error)) throw error;
+      if (!isDamage(error)) throw error;
     }
   }
   return null;

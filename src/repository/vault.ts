@@ -181,7 +181,7 @@ export function createVault(parts: VaultParts): OrganizationVault {
       try {
         released = (await releases.read())?.runs ?? [];
       } catch (error) {
-        if (onDamaged === undefined || !(error instanceof BackupError && isDamage(error))) throw error;
+        if (onDamaged === undefined || !isDamage(error)) throw error;
         onDamaged(error);
       }
       for (const { key, sequence } of found) {
@@ -189,7 +189,7 @@ export function createVault(parts: VaultParts): OrganizationVault {
         try {
           headers.push(await readHeader(key, sequence));
         } catch (error) {
-          if (onDamaged === undefined || !(error instanceof BackupError && isDamage(error))) throw error;
+          if (onDamaged === undefined || !isDamage(error)) throw error;
           onDamaged(error);
         }
       }

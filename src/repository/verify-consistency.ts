@@ -4,7 +4,6 @@
 //
 // Keys are told by 52-bit hashes in sorted arrays: 8 bytes a row, so that an organization of 10 million rows fits. Two keys
 // that share a hash could hide a missing row; among 10 million rows the chance is one in a hundred million.
-import { BackupError } from "../domain/errors.ts";
 import type { ForeignKey, TableDescription } from "../domain/schema.ts";
 import { isDamage } from "./damage.ts";
 import type { Manifest, TableEntry } from "./manifest.ts";
@@ -47,7 +46,7 @@ export async function verifyConsistency(
       }
       return true;
     } catch (error) {
-      if (!(error instanceof BackupError && isDamage(error))) throw error;
+      if (!isDamage(error)) throw error;
       problems.push({ key: name, code: error.code, message: error.message });
       return false;
     }

@@ -1,6 +1,5 @@
 // Content: everything that one manifest names is read from the store, authenticated, decrypted, decompressed, and proven
 // against the manifest's row counts, checksums and file hashes. By the same readers that a recovery uses.
-import { BackupError } from "../domain/errors.ts";
 import { freeSegment } from "./compression.ts";
 import { isDamage } from "./damage.ts";
 import { tableSegments, type Manifest } from "./manifest.ts";
@@ -34,7 +33,7 @@ export async function verifyContent(
       return true;
     } catch (error) {
       // One damaged table must not hide that the others are whole; anything else (no storage) ends the proof.
-      if (!(error instanceof BackupError) || !isDamage(error)) throw error;
+      if (!isDamage(error)) throw error;
       problems.push({ key: name, code: error.code, message: error.message });
       return false;
     }

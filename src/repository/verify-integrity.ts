@@ -234,7 +234,7 @@ class IntegrityCheck {
         released = openReleaseHeader(this.verification.key, place, bytes).runs;
         gone = null;
       } catch (error) {
-        if (!(error instanceof BackupError && isDamage(error))) throw error;
+        if (!isDamage(error)) throw error;
         // Older records are removed once a newer one is there.
         if (error.code === "ObjectMissing") gone = error;
         else this.problem(key, error.code, error.message);
@@ -256,7 +256,7 @@ class IntegrityCheck {
       const place = { ...this.place("manifest", key), sequence };
       return { hash, header: openManifestHeader(this.verification.key, place, bytes), problem: null };
     } catch (error) {
-      if (!(error instanceof BackupError && isDamage(error))) throw error;
+      if (!isDamage(error)) throw error;
       return { hash, header: null, problem: error };
     }
   }
@@ -352,7 +352,7 @@ class IntegrityCheck {
     try {
       return await this.take(key, sizeBytes, maxBytes);
     } catch (error) {
-      if (!(error instanceof BackupError && isDamage(error))) throw error;
+      if (!isDamage(error)) throw error;
       this.problem(key, error.code, error.message);
       return null;
     }
