@@ -2,6 +2,7 @@
 import { BackupError } from "../domain/errors.ts";
 import type { Queryable } from "./control-database.ts";
 import { channelNotFound } from "./notifications.ts";
+import { resealColumn } from "./reseal-column.ts";
 
 export interface ChangedSecret {
   readonly channelId: string;
@@ -38,32 +39,25 @@ async function change(
   return row.until;
 }
 
-/** What a column of backup.notification_targets holds. */
+/** What lies sealed in a column of backup.notification_targets. */
 export type SealedPart = "target" | "secret";
 
-/**
- * Seals targets and secrets anew. `reseal` gives null for what is sealed as it should be. Safe to repeat.
- * @returns of how many channels
- */
+const sealedColumns: readonly (readonly [column: string, SealedPart])[] = [
+  ["target_sealed", "target"],
+  ["secret_sealed", "secret"],
+  ["old_secret_sealed", "secret"],
+];
+
+/** Seals targets and secrets anew; see resealColumn. @returns of how many channels */
 export async function resealChannels(
   owner: Queryable,
   reseal: (channelId: string, part: SealedPart, sealed: string) => Promise<string | null>,
 ): Promise<number> {
-  const rows = await owner.query<{ id: string; column: string; sealed: string }>(
-    `SELECT t.channel_id AS id, part.column_name AS column, part.sealed
-     FROM backup.notification_targets t, LATERAL (VALUES
-       ('target_sealed', t.target_sealed), ('secret_sealed', t.secret_sealed), ('old_secret_sealed', t.old_secret_sealed)
-     ) part (column_name, sealed) WHERE part.sealed IS NOT NULL`,
-  );
   const changed = new Set<string>();
-  for (const { id, column, sealed } of rows) {
-    const again = await reseal(id, column === "target_sealed" ? "target" : "secret", sealed);
-    if (again === null) continue;
-    await owner.query(
-      `UPDATE backup.notification_targets SET ${column} = $3 WHERE channel_id = $1 AND ${column} = $2`,
-      [id, sealed, again],
-    );
-    changed.add(id);
+  for (const [column, part] of sealedColumns) {
+    const place = { table: "backup.notification_targets", key: "channel_id", column } as const;
+    for (const id of await resealColumn(owner, place, (channelId, sealed) => reseal(channelId, part, sealed)))
+      changed.add(id);
   }
   return changed.size;
 }

@@ -18,6 +18,7 @@ import {
   type RuleFinding,
 } from "../domain/restore-run.ts";
 import type { ControlDatabase, Queryable } from "./control-database.ts";
+import { resealColumn } from "./reseal-column.ts";
 
 export interface RestoreRow {
   readonly id: string;
@@ -141,27 +142,11 @@ export async function readSealedTarget(database: ControlDatabase, id: string): P
   return row?.sealed ?? null;
 }
 
-/**
- * Seals every target anew, of restores that wait and of those that may be rolled back. `reseal` gives null for one that is
- * sealed as it should be. Safe to repeat. @returns how many
- */
+/** Seals every target anew, of restores that wait and of those that may be rolled back; see resealColumn. @returns how many */
 export async function resealRestoreTargets(
   owner: Queryable,
   reseal: (sealed: string) => Promise<string | null>,
 ): Promise<number> {
-  const restores = await owner.query<{ id: string; sealed: string }>(
-    "SELECT id, target_sealed AS sealed FROM backup.backup_restores WHERE target_sealed IS NOT NULL",
-  );
-  let count = 0;
-  for (const { id, sealed } of restores) {
-    const again = await reseal(sealed);
-    if (again === null) continue;
-    await owner.query("UPDATE backup.backup_restores SET target_sealed = $3 WHERE id = $1 AND target_sealed = $2", [
-      id,
-      sealed,
-      again,
-    ]);
-    count += 1;
-  }
-  return count;
+  const place = { table: "backup.backup_restores", key: "id", column: "target_sealed" } as const;
+  return (await resealColumn(owner, place, (_, sealed) => reseal(sealed))).length;
 }
