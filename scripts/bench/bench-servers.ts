@@ -10,12 +10,15 @@ import { startEmbeddedPostgres } from "../../src/local/embedded-postgres.ts";
 import { findTemporalCli } from "../../src/local/temporal-cli.ts";
 import { startTemporalServer } from "../../src/local/temporal-server.ts";
 import { startS3Server, type S3Server } from "../../test/support/s3-server.ts";
+import { queryOnce } from "./query-once.ts";
 
 export interface BenchServers {
   readonly folder: string;
   readonly postgresPrograms: string | null;
   postgresUrl(database: string): string;
   createDatabase(name: string): Promise<string>;
+  /** With whoever is connected to it. */
+  dropDatabase(url: string): Promise<void>;
   createBucket(name: string): Promise<void>;
   readonly temporalAddress: string;
   readonly s3: S3Server;
@@ -46,6 +49,9 @@ export async function startBenchServers(say: (line: string) => void): Promise<Be
       async createDatabase(name) {
         await postgres.createDatabase(name);
         return postgres.url(name);
+      },
+      async dropDatabase(url) {
+        await queryOnce(postgres.url("postgres"), `DROP DATABASE ${new URL(url).pathname.slice(1)} WITH (FORCE)`);
       },
       createBucket: (name) => createBucket(s3, name),
       temporalAddress: temporal.address,

@@ -11,13 +11,12 @@ import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { Client } from "pg";
 import { connectClient } from "../../src/client/connect.ts";
-import { keepResults } from "../docs/benchmark-table.ts";
 import type { BenchContext } from "./bench-context.ts";
 import { makeWeddings } from "./bench-data.ts";
 import { startBenchServers } from "./bench-servers.ts";
 import { benchSizes } from "./bench-size.ts";
+import { keepResults } from "./kept-results.ts";
 import { measureAllOrganizations } from "./measure-all-organizations.ts";
 import { measureBigOrganization } from "./measure-big-organization.ts";
 import { measureFacade } from "./measure-facade.ts";
@@ -29,6 +28,7 @@ import { measureNight } from "./measure-night.ts";
 import { measureRestore } from "./measure-restore.ts";
 import { measureWriteLoad } from "./measure-write-load.ts";
 import { findPeers } from "./peers.ts";
+import { queryOnce } from "./query-once.ts";
 import { describeResults, thisMachine, type BenchResult } from "./result.ts";
 
 const parts: Readonly<Record<string, (context: BenchContext) => Promise<Measurement[]>>> = {
@@ -110,9 +110,7 @@ try {
 }
 
 async function serverVersion(connectionString: string): Promise<string> {
-  const client = new Client({ connectionString });
-  await client.connect();
-  const { rows } = await client.query<{ version: string }>("SELECT current_setting('server_version') AS version");
-  await client.end();
-  return rows[0]?.version.split(" ")[0] ?? "unknown";
+  const sql = "SELECT current_setting('server_version') AS version";
+  const [row] = await queryOnce<{ version: string }>(connectionString, sql);
+  return row?.version.split(" ")[0] ?? "unknown";
 }

@@ -1,6 +1,5 @@
 // P9 at its far end: one organization of about 10 GB of COPY text, backed up once to disk. Once, not interleaved: what is
 // asked is whether memory grows with size, and no peer holds more than a pipe's buffers.
-import { Client } from "pg";
 import { megabytes, type BenchContext } from "./bench-context.ts";
 import { makeWeddings } from "./bench-data.ts";
 import type { Measurement } from "./measurement.ts";
@@ -30,9 +29,6 @@ export async function measureHuge(context: BenchContext): Promise<Measurement[]>
     ];
   } finally {
     await product.stop();
-    const client = new Client({ connectionString: context.sourceUrl });
-    await client.connect();
-    await client.query(`DROP DATABASE ${new URL(sourceUrl).pathname.slice(1)} WITH (FORCE)`);
-    await client.end();
+    await servers.dropDatabase(sourceUrl); // tens of gigabytes
   }
 }

@@ -4,7 +4,6 @@ import { execFile } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { Client } from "pg";
 import { createSampleSchema } from "../../src/samples/generate.ts";
 import type { RecordSelection } from "../../src/domain/restore-request.ts";
 import type { RestoreOrder, RestoreOutcome } from "../../src/domain/restore-run.ts";
@@ -15,6 +14,7 @@ import { Figures } from "./figures.ts";
 import { interleave, type Measurement } from "./measurement.ts";
 import { planCopies } from "./organization-copies.ts";
 import { Product } from "./product.ts";
+import { queryOnce } from "./query-once.ts";
 import { timeShell } from "./shell.ts";
 
 const run = promisify(execFile);
@@ -38,8 +38,6 @@ export async function measureRestore(context: BenchContext): Promise<Measurement
     if (withSchema) await createSampleSchema(url);
     return url;
   };
-  const dropDatabase = async (url: string): Promise<void> =>
-    void (await query(sourceUrl, `DROP DATABASE ${new URL(url).pathname.slice(1)} WITH (FORCE)`));
 
   const product = await Product.start({ ...context, store: "disk" });
   try {
@@ -61,7 +59,7 @@ export async function measureRestore(context: BenchContext): Promise<Measurement
         const url = await makeDatabase(true);
         const line = `psql -qX -v ON_ERROR_STOP=1 -d "$TARGET" -f ${loadPath}`;
         figures.note("psql COPY FROM", await timeShell(line, { ...peerEnvironment, TARGET: url }));
-        await dropDatabase(url);
+        await servers.dropDatabase(url);
       },
       async () => {
         const url = await makeDatabase(false);
@@ -69,13 +67,13 @@ export async function measureRestore(context: BenchContext): Promise<Measurement
         const startedMs = performance.now();
         await run(process.execPath, command, { env: { ...product.environment, RECOVER_DATABASE_URL: url } });
         figures.note("recover", (performance.now() - startedMs) / 1000);
-        await dropDatabase(url);
+        await servers.dropDatabase(url);
       },
       async () => {
         const url = await makeDatabase(true);
         const { outcome: restored } = await restore("restore elsewhere", { target: "other" }, { targetUrl: url });
         expectRows(restored, outcome.rows);
-        await dropDatabase(url);
+        await servers.dropDatabase(url);
       },
       async () => {
         await changeOnePercent(sourceUrl, big, "scattered", (databases += 1));
@@ -130,21 +128,11 @@ function expectRows({ applied }: RestoreOutcome, rows: number): void {
 
 /** Somebody deletes a guest who has a seat and dietary needs; what hangs on it goes along, comments by the app's hand. */
 async function loseGuest(url: string, organizationId: string): Promise<RecordSelection> {
-  const [row] = await query(
+  const [row] = await queryOnce(
     url,
     `SELECT g.id FROM guests g JOIN seat_assignments s ON s.guest_id = g.id JOIN dietary_needs d ON d.guest_id = g.id WHERE g.organization_id = '${organizationId}' ORDER BY g.id LIMIT 1`,
   );
   const id = String(row?.["id"]);
-  await query(url, `DELETE FROM comments WHERE subject_id = '${id}'; DELETE FROM guests WHERE id = '${id}'`);
+  await queryOnce(url, `DELETE FROM comments WHERE subject_id = '${id}'; DELETE FROM guests WHERE id = '${id}'`);
   return { table: "public.guests", key: [id] };
-}
-
-async function query(connectionString: string, sql: string): Promise<Record<string, unknown>[]> {
-  const client = new Client({ connectionString });
-  await client.connect();
-  try {
-    return (await client.query<Record<string, unknown>>(sql)).rows;
-  } finally {
-    await client.end();
-  }
 }
