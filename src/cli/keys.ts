@@ -30,17 +30,7 @@ export async function runRotateKey(session: Session): Promise<number> {
   // Before the keys: once they are rotated, this command can't be repeated with the old key.
   const sealed = hasControlTables ? await session.resealTargets(newKey) : null;
   const { organizations } = await repository.rotateRootKey(newKey);
-  const control = hasControlTables ? await session.control() : null;
-  // In each organization's own log, for its report; by now nothing can be refused any more.
-  for (const organizationId of control === null ? [] : organizations)
-    await appendOwnAudit(control as ControlDatabase, {
-      organizationId,
-      actor: cliActor(),
-      action: "organization.key.rotate",
-      subject: organizationId,
-      outcome: "done",
-      details: {},
-    });
+  if (hasControlTables) await auditRotation(await session.control(), organizations);
   session.output.result(
     { organizations: organizations.length, channels: sealed?.channels ?? null, restores: sealed?.restores ?? null },
     () =>
@@ -52,4 +42,11 @@ export async function runRotateKey(session: Session): Promise<number> {
       ].join("\n"),
   );
   return 0;
+}
+
+/** In each organization's own log, for its report; by now nothing can be refused any more. */
+async function auditRotation(control: ControlDatabase, organizations: readonly string[]): Promise<void> {
+  const entry = { actor: cliActor(), action: "organization.key.rotate", outcome: "done", details: {} } as const;
+  for (const organizationId of organizations)
+    await appendOwnAudit(control, { ...entry, organizationId, subject: organizationId });
 }

@@ -1,6 +1,6 @@
 // What the compliance report says to people, whatever it is drawn on: the terminal, a page, a PDF. The same figures as the
 // JSON, in words.
-import type { ComplianceReport } from "../domain/compliance-report.ts";
+import { listCounts, type ComplianceReport } from "../domain/compliance-report.ts";
 import { bytes, number, seconds } from "./output.ts";
 
 export const reportTitle = "Backup compliance report";
@@ -13,8 +13,6 @@ export interface ReportSection {
 export function describeReport(report: ComplianceReport): ReportSection[] {
   const { coverage, recoveryPoint, recoveryTime, restores, legalHold, retention, erasure } = report;
   const time = (value: number | null): string => (value === null ? "never shown" : seconds(value * 1000));
-  const list = (counts: Readonly<Record<string, number>>): string[] =>
-    Object.entries(counts).map(([code, times]) => `${code} ${times}`);
   const sections: ReportSection[] = [
     {
       title: "Organization and period",
@@ -24,7 +22,7 @@ export function describeReport(report: ComplianceReport): ReportSection[] {
         ["backups", number(coverage.backups)],
         ["completed", number(coverage.completed)],
         ["incomplete", number(coverage.incomplete)],
-        ["failed", [number(coverage.failed), ...list(coverage.failuresByCode)].join(", ")],
+        ["failed", [number(coverage.failed), ...listCounts(coverage.failuresByCode)].join(", ")],
         ["last backup", recoveryPoint.lastBackupAt ?? "none"],
         [
           "longest time without one",
@@ -62,7 +60,7 @@ export function describeReport(report: ComplianceReport): ReportSection[] {
       title: "Retention",
       rows: [
         ["runs", number(retention.runs)],
-        ["failed", [number(retention.failed), ...list(retention.failuresByCode)].join(", ")],
+        ["failed", [number(retention.failed), ...listCounts(retention.failuresByCode)].join(", ")],
         ["removed from the store", `${number(retention.removedPacks)} packs, ${bytes(retention.removedBytes)}`],
         ...retention.releases.map(
           ({ at, backups }) => [`let go, ${moment(at)}`, `backups ${backups.join(", ")}`] as const,

@@ -185,7 +185,7 @@ function recommend(report: Omit<ComplianceReport, "recommendations">): Complianc
   advise(
     retention.failed > 0,
     "Look into the failed runs of retention by their names.",
-    `${retention.failed} of ${retention.runs} runs of retention failed: ${listCounts(retention.failuresByCode)}`,
+    `${retention.failed} of ${retention.runs} runs of retention failed: ${listCounts(retention.failuresByCode).join(", ")}`,
   );
   const active = policies.filter((policy) => !policy.paused);
   advise(
@@ -197,7 +197,7 @@ function recommend(report: Omit<ComplianceReport, "recommendations">): Complianc
   advise(
     coverage.failed > 0,
     "Look into the failed runs by their names.",
-    `${coverage.failed} of ${coverage.backups} runs failed: ${listCounts(coverage.failuresByCode)}`,
+    `${coverage.failed} of ${coverage.backups} runs failed: ${listCounts(coverage.failuresByCode).join(", ")}`,
   );
   advise(
     coverage.incomplete > 0,
@@ -230,10 +230,9 @@ function longestGap(ends: readonly string[], to: string): number | null {
   return Math.max(...moments.slice(1).map((moment, index) => (moment - (moments[index] as number)) / hourMs));
 }
 
-const listCounts = (counts: Readonly<Record<string, number>>): string =>
-  Object.entries(counts)
-    .map(([code, times]) => `${code} ${times}`)
-    .join(", ");
+/** "ObjectMissing 2", for each. */
+export const listCounts = (counts: Readonly<Record<string, number>>): readonly string[] =>
+  Object.entries(counts).map(([code, times]) => `${code} ${times}`);
 
 function countBy(names: readonly string[]): Record<string, number> {
   const counts: Record<string, number> = {};

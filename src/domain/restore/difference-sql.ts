@@ -1,5 +1,6 @@
 // The difference between the staged rows and the organization's live ones: one working table (d) for each table, with a
 // row for each that is missing, changed, live only or taken. What is equal leaves no trace but the count.
+import type { LiveOnly } from "../restore-request.ts";
 import type { RestoreTable } from "./restore-table.ts";
 import {
   columnOf,
@@ -90,6 +91,13 @@ export const markTakenByKey = (staging: Staging, table: RestoreTable): string =>
 export const hashShownRows = (staging: Staging, table: RestoreTable): string =>
   `UPDATE ${staging.table("d", table.number)} AS d SET live_hash = md5(${rowText("t")})::uuid FROM ${liveTable(table)} AS t ` +
   `WHERE d.kind IN ('changed', 'taken', 'live only') AND ${keyMatches("t", "d", table)} AND ${table.predicate("t")}`;
+
+/**
+ * Kinds of rows that people decide on: where something live would be written over or removed. Nobody who decides row by row
+ * should lose one that he was not asked about.
+ */
+export const askedKinds = (liveOnly: LiveOnly): string =>
+  liveOnly === "mirror" ? "('changed', 'taken', 'live only')" : "('changed', 'taken')";
 
 export const countDifferences = (staging: Staging, table: RestoreTable): string =>
   `SELECT kind, ${table.key.length === 0 ? "sum(copies)" : "count(*)"}::text AS count FROM ${staging.table("d", table.number)} GROUP BY kind`;

@@ -2,6 +2,7 @@
 // rows makes it start again from a new snapshot; a lost answer is found in wedsync_restore.restores.
 import { setTimeout as wait } from "node:timers/promises";
 import { BackupError } from "../../../domain/errors.ts";
+import { askedKinds } from "../../../domain/restore/difference-sql.ts";
 import { isAsInBase, wasGoneInBase } from "../../../domain/restore/merge-sql.ts";
 import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
 import type { Staging } from "../../../domain/restore/staging-names.ts";
@@ -251,7 +252,6 @@ async function findOpenConflicts(
   { defaultDecision, liveOnly }: ApplyOptions,
 ): Promise<number[]> {
   const open: number[] = [];
-  const asked = liveOnly === "mirror" ? "('changed', 'taken', 'live only')" : "('changed', 'taken')";
   for (const table of plan.tables) {
     if (table.key.length === 0) continue;
     // With a default, only a decision is asked for again that was made on another row than the one that is there now.
@@ -261,7 +261,7 @@ async function findOpenConflicts(
         : "c.decision IS NOT NULL AND c.live_hash IS DISTINCT FROM d.live_hash";
     const rows = await session.rows(
       `SELECT d.number::text AS number FROM ${staging.table("d", table.number)} AS d LEFT JOIN wedsync_restore.conflicts AS c ON c.restore_id = ${restoreId} AND c.number = d.number ` +
-        `WHERE (d.kind IN ${asked} OR (d.kind = 'missing' AND c.number IS NOT NULL)) AND (${isOpen}) ORDER BY d.number`,
+        `WHERE (d.kind IN ${askedKinds(liveOnly)} OR (d.kind = 'missing' AND c.number IS NOT NULL)) AND (${isOpen}) ORDER BY d.number`,
       `looking for open conflicts of ${table.table}`,
     );
     open.push(...rows.map((row) => Number(row["number"])));

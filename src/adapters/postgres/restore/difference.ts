@@ -1,6 +1,7 @@
 // Compares staging with live, in one REPEATABLE READ transaction, and keeps the result in staging: for the dry run, for
 // decisions, and for the apply, which takes it over where nothing changed since.
 import {
+  askedKinds,
   countDifferences,
   countLiveRows,
   createDifference,
@@ -180,14 +181,13 @@ async function countKinds(session: RestoreContext["session"], staging: RestoreCo
 }
 
 /**
- * Conflicts that wait for a decision; one whose row changed since it was shown is open again. A row that would be removed
- * is one, too: nobody who decides row by row should lose one that he was not asked about.
+ * Conflicts that wait for a decision; one whose row changed since it was shown is open again.
  *
  * @returns how many each table has that are undecided.
  */
 export async function keepConflicts(context: RestoreContext): Promise<ReadonlyMap<TableName, number>> {
   const { session, staging, plan, restoreId, input } = context;
-  const asked = input.liveOnly === "mirror" ? "('changed', 'taken', 'live only')" : "('changed', 'taken')";
+  const asked = askedKinds(input.liveOnly);
   const known = input.liveOnly === "mirror" ? "true" : "d.kind <> 'live only'";
   for (const table of plan.tables) {
     if (table.key.length === 0) continue;
