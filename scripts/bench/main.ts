@@ -82,7 +82,7 @@ try {
   };
   const context = { size, servers, client: connected.client, peers, sourceUrl, organizationIds, peerEnvironment, say };
   const run: Omit<BenchResult, "measurements"> = {
-    command: `npm run bench${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(" ")}` : ""}`,
+    command: `npm run bench -- --only ${values.only}${values.quick ? " --quick" : ""} --runs ${size.runs}`,
     size: size.name,
     runs: size.runs,
     date: new Date().toISOString().slice(0, 10),
