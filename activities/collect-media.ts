@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import type { MediaFile } from "../src/ports/media-source.ts";
 import type { MediaEntry } from "../src/repository/manifest.ts";
+import { takeSegmentBuffer } from "../src/repository/segment-buffers.ts";
 import { BackupError } from "../src/domain/errors.ts";
 import { isOwnFile } from "../src/domain/media-folder.ts";
 import type { BackupSession } from "./backup-session.ts";
@@ -63,7 +64,8 @@ async function* collectFile(session: BackupSession, progress: FileProgress): Asy
   const { path, file } = progress;
   const whole = createHash("sha256");
   for (let offset = 0; offset < file.sizeBytes; offset += partBytes) {
-    const raw = await media.read(path, { offset, length: Math.min(partBytes, file.sizeBytes - offset) });
+    const length = Math.min(partBytes, file.sizeBytes - offset);
+    const raw = await media.read(path, { offset, length, into: takeSegmentBuffer(length) });
     const id = session.measure(() => {
       whole.update(raw);
       return vault.segmentId(raw);

@@ -14,7 +14,7 @@ import { noFigures, Stopwatch } from "./stopwatch.ts";
 const maxRawBytes = 128 * 1024 * 1024;
 /** Collected ahead of compress, where one is at work. */
 const windowBytes = 4 * 1024 * 1024;
-/** Estimates know nothing of files; a small organization with its photos should still be one batch. */
+/** Estimates know nothing of files; a small organization with its photos should still be one batch. A second is a full one. */
 const leastBatchBytes = 8 * 1024 * 1024;
 
 /**
@@ -66,7 +66,8 @@ async function collectInTurn(
   const { collector } = session;
   if (collector === null) throw new BackupError("Internal", "The session has no collector.");
   const over = AbortSignal.any([Context.current().cancellationSignal, session.ended]);
-  const limit = Math.min(bench.batchBytes, Math.max(leastBatchBytes, session.parts.estimatedBytes * 2));
+  const first = Math.max(leastBatchBytes, session.parts.estimatedBytes * 2);
+  const limit = number === 1 ? Math.min(bench.batchBytes, first) : bench.batchBytes;
   const reservation = await bench.reserve(limit, over);
   const reading = new Stopwatch("shared");
   session.watch = reading;

@@ -1,6 +1,7 @@
 // Stage 6, encrypt: seals a batch's compressed segments into one pack, as soon as all of them are there.
 import { Context } from "@temporalio/activity";
 import { BackupError } from "../src/domain/errors.ts";
+import { freeMemory } from "../src/repository/owned-memory.ts";
 import type { Bench } from "./bench.ts";
 import type { BatchKey, EncryptedBatch } from "./contract.ts";
 import { beatWhile } from "./heartbeat.ts";
@@ -27,6 +28,7 @@ export async function encryptBatch(bench: Bench, key: BatchKey): Promise<Encrypt
     watch.bytesIn = content.segments.reduce((sum, segment) => sum + segment.compressed.length, 0);
     watch.bytesOut = pack.bytes.length;
     batch.content = { state: "sealed", pack };
+    for (const { compressed } of content.segments) freeMemory(compressed);
   }
   // Otherwise the answer of an earlier attempt got lost.
   if (batch.content.state !== "sealed") throw new BackupError("Internal", "A batch went back a stage.");

@@ -5,7 +5,7 @@
 // The stored rows are read from the store, not from the database, and are proven on the way. What must hold at the end:
 // stored rows, less the replaced, less the removed, plus the changed, are exactly as many as the database has. Where they
 // are not (a row came in through its parent, untouched itself), the table is read whole.
-import { freeSegment } from "../src/repository/compression.ts";
+import { freeMemory } from "../src/repository/owned-memory.ts";
 import { KeyScan } from "../src/repository/key-scan.ts";
 import { forEachRow } from "../src/repository/row-lines.ts";
 import { readTableRows } from "../src/repository/read-table.ts";
@@ -154,7 +154,7 @@ async function searchStoredRows(
         keys.push(text.toString("latin1", start, keyEnd));
         removed.push(text.subarray(start, end));
       }
-      freeSegment(text);
+      freeMemory(text);
     }
   } finally {
     changed?.release();

@@ -1,22 +1,17 @@
 #!/usr/bin/env node
 // The command: sees to the dependencies, then runs src/cli/main.ts on Node 24.
 import { spawn } from "node:child_process";
-import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ensureDependencies, node } from "./ensure-dependencies.mjs";
+import { nodeEnvironment, nodeFlags } from "./start-node.mjs";
 
 ensureDependencies();
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const cache = process.env.XDG_CACHE_HOME || join(homedir(), ".cache");
-const child = spawn(
-  node,
-  ["--disable-warning=ExperimentalWarning", join(root, "src/cli/main.ts"), ...process.argv.slice(2)],
-  {
-    stdio: "inherit",
-    env: { NODE_COMPILE_CACHE: join(cache, "wedsync-backup", "compile-cache"), ...process.env },
-  },
-);
+const child = spawn(node, [...nodeFlags, join(root, "src/cli/main.ts"), ...process.argv.slice(2)], {
+  stdio: "inherit",
+  env: nodeEnvironment(process.env),
+});
 // A terminal sends Ctrl-C to both processes; this one waits for the other's clean end. A signal sent to this one alone is
 // handed on.
 process.on("SIGINT", () => {});

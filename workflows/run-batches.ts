@@ -2,9 +2,9 @@
 // compress and encrypt are asked for together with it, and wait on the bench for their turn: no stage waits for a round
 // trip to the server. Uploads are asked for when the pack's name is known, so that whatever lands can be removed again.
 // `readAhead` batches are asked for at a time, for the same reason; a small organization asks for one, to save the empty
-// second. Where there is a backup to build on, most likely nothing has to be stored: then only collect is asked for,
-// until it finds something.
-import { CancellationScope, type ActivityInterfaceFor } from "@temporalio/workflow";
+// second, and for two when that was not all. Where there is a backup to build on, most likely nothing has to be stored: then
+// only collect is asked for, until it finds something.
+import { CancellationScope, patched, type ActivityInterfaceFor } from "@temporalio/workflow";
 import type {
   BatchKey,
   BenchActivities,
@@ -54,7 +54,7 @@ interface AskedBatch {
 /** @returns the number of the next batch, where another workflow must go on; null when everything is stored. */
 export async function runBatches(run: Run): Promise<number | null> {
   const { bench, key, progress, ready, onChange } = run;
-  const readAhead = ready.estimatedBytes > oneBatchBytes ? 2 : 1;
+  let readAhead = ready.estimatedBytes > oneBatchBytes ? 2 : 1;
   const storing = new Set<Promise<void>>();
   const asked: AskedBatch[] = [];
   const atWork = new Set<Promise<unknown>>();
@@ -95,7 +95,14 @@ export async function runBatches(run: Run): Promise<number | null> {
       while (storing.size >= maxStoring && failure === null) await Promise.race(storing);
       onChange();
       if (result.last) finished = true;
-      else if (failure === null && run.hasRoom()) ask();
+      else if (failure === null && run.hasRoom()) {
+        ask();
+        // The estimate knows nothing of files: one batch was not all, and the next ones are many.
+        if (readAhead === 1 && patched("read-files-ahead")) {
+          readAhead = 2;
+          ask();
+        }
+      }
     } catch (error) {
       failure ??= { error };
     }

@@ -9,6 +9,7 @@ import { migrateControlTables } from "../../src/control/migrate.ts";
 import { startChildServer, waitUntilReady } from "../../src/local/child-server.ts";
 import { findFreePort } from "../../src/local/free-port.ts";
 import { projectRoot } from "../run-step.ts";
+import { nodeEnvironment, nodeFlags } from "../start-node.mjs";
 import type { BenchContext } from "./bench-context.ts";
 import { findPlanFaults, listFacadeReads } from "./facade-reads.ts";
 import type { Measurement } from "./measurement.ts";
@@ -34,7 +35,10 @@ export async function measureFacade({ size, servers, sourceUrl, say }: BenchCont
     TEMPORAL_ADDRESS: servers.temporalAddress,
     PORT: String(port),
   };
-  const facade = await startChildServer("the facade", process.execPath, [main, "api"], { cwd: projectRoot, env });
+  const facade = await startChildServer("the facade", process.execPath, [...nodeFlags, main, "api"], {
+    cwd: projectRoot,
+    env: nodeEnvironment(env),
+  });
   try {
     await waitUntilReady("the facade", facade, 60_000, async () => facade.output().includes("facade ready"));
     const token = await promisify(execFile)(process.execPath, [main, "token", "--organization", "org-7"], { env });

@@ -8,6 +8,7 @@ import { createSampleSchema } from "../../src/samples/generate.ts";
 import type { RecordSelection } from "../../src/domain/restore-request.ts";
 import type { RestoreOrder, RestoreOutcome } from "../../src/domain/restore-run.ts";
 import { projectRoot } from "../run-step.ts";
+import { nodeFlags } from "../start-node.mjs";
 import { megabytes, type BenchContext } from "./bench-context.ts";
 import { changeOnePercent } from "./bench-data.ts";
 import { Figures } from "./figures.ts";
@@ -63,7 +64,8 @@ export async function measureRestore(context: BenchContext): Promise<Measurement
       },
       async () => {
         const url = await makeDatabase(false);
-        const command = [join(projectRoot, "src/cli/main.ts"), "recover", "latest", "--organization", big];
+        const main = join(projectRoot, "src/cli/main.ts");
+        const command = [...nodeFlags, main, "recover", "latest", "--organization", big];
         const startedMs = performance.now();
         await run(process.execPath, command, { env: { ...product.environment, RECOVER_DATABASE_URL: url } });
         figures.note("recover", (performance.now() - startedMs) / 1000);

@@ -13,6 +13,7 @@ import type { RecordSelection } from "../../src/domain/restore-request.ts";
 import { restoreDefaults, type RestoreOrder, type RestoreOutcome } from "../../src/domain/restore-run.ts";
 import { startChildServer, waitUntilReady, type ChildServer } from "../../src/local/child-server.ts";
 import { projectRoot } from "../run-step.ts";
+import { nodeEnvironment, nodeFlags } from "../start-node.mjs";
 import type { BenchServers } from "./bench-servers.ts";
 
 export interface ProductOptions {
@@ -74,7 +75,7 @@ export class Product {
             AWS_ACCESS_KEY_ID: servers.s3.accessKeyId,
             AWS_SECRET_ACCESS_KEY: servers.s3.secretAccessKey,
           };
-    const environment = {
+    const environment = nodeEnvironment({
       HOME: process.env["HOME"] ?? "",
       PATH: process.env["PATH"] ?? "",
       BACKUP_SOURCE_DATABASE_URL: sourceUrl,
@@ -85,11 +86,11 @@ export class Product {
       TEMPORAL_ADDRESS: servers.temporalAddress,
       ...storage,
       ...(mediaDir === undefined ? {} : { BACKUP_MEDIA_URL: mediaDir }),
-    };
+    });
     const worker = await startChildServer(
       "the worker",
       process.execPath,
-      [join(projectRoot, "src/cli/main.ts"), "worker"],
+      [...nodeFlags, join(projectRoot, "src/cli/main.ts"), "worker"],
       { cwd: projectRoot, env: environment },
     );
     await waitUntilReady("the worker", worker, 60_000, async () => worker.output().includes("worker ready"));

@@ -104,7 +104,10 @@ export class ObjectSealer {
     const cipher = createCipheriv("aes-256-gcm", this.cipher.key, frameNonce(number, isFinal)).setAAD(
       Buffer.concat([this.cipher.associated, boundTo]),
     );
-    cipher.update(plain).copy(this.bytes, offset + 8);
+    const sealed = cipher.update(plain);
+    sealed.copy(this.bytes, offset + 8);
+    // Freed at once: for a large frame the collector would come too late, and for many often.
+    if (sealed.length === sealed.buffer.byteLength) sealed.buffer.transfer(0);
     cipher.final();
     cipher.getAuthTag().copy(this.bytes, offset + 8 + plain.length);
     const length = plain.length + frameOverheadBytes;

@@ -13,7 +13,13 @@ export interface MediaSource {
   readonly description: string;
   /** Null when there is no such file. Paths that leave the source's root are treated as missing. */
   stat(path: string): Promise<MediaFile | null>;
-  /** Bytes of one part. @throws MediaUnreachable, also when the file is gone or shorter; MediaAccessDenied. */
-  read(path: string, range: { readonly offset: number; readonly length: number }): Promise<Buffer>;
+  /**
+   * Bytes of one part. `into`: memory of this length that may be used for them.
+   * @throws MediaUnreachable, also when the file is gone or shorter; MediaAccessDenied.
+   */
+  read(
+    path: string,
+    range: { readonly offset: number; readonly length: number; readonly into?: Buffer },
+  ): Promise<Buffer>;
   close(): Promise<void>;
 }

@@ -4,6 +4,7 @@
 import { promisify } from "node:util";
 import { constants, zstdCompressSync, zstdDecompress } from "node:zlib";
 import { BackupError } from "../domain/errors.ts";
+import { ownMemory } from "./owned-memory.ts";
 
 const params = {
   [constants.ZSTD_c_compressionLevel]: 1,
@@ -13,15 +14,21 @@ const params = {
 /** Of the decompressor's output; a hostile size must not be allocated before there are bytes for it. */
 const maxChunkBytes = 4 * 1024 * 1024;
 
+/** A photo's part, which does not shrink, comes out in one piece instead of hundreds that are joined. */
+const wholeFromBytes = 2 * 1024 * 1024;
+
+/** What comes out may be freed (freeMemory). */
 export function compressSegment(raw: Uint8Array): Buffer {
-  return zstdCompressSync(raw, { params });
+  if (raw.length < wholeFromBytes) return zstdCompressSync(raw, { params });
+  const whole = zstdCompressSync(raw, { params, chunkSize: raw.length + raw.length / 128 + 1_024 });
+  return ownMemory(whole.length > raw.length / 2 ? whole : Buffer.from(whole));
 }
 
 const decompress = promisify(zstdDecompress);
 
 /**
  * @throws ObjectCorrupt unless exactly `rawBytes` come out; never allocates more than that. Off the thread: the reader
- * hashes and counts one segment while the next ones are decompressed.
+ * hashes and counts one segment while the next ones are decompressed. What comes out may be freed (freeMemory).
  */
 export async function decompressSegment(compressed: Uint8Array, rawBytes: number): Promise<Buffer> {
   let raw: Buffer;
@@ -34,18 +41,5 @@ export async function decompressSegment(compressed: Uint8Array, rawBytes: number
   }
   if (raw.length !== rawBytes)
     throw new BackupError("ObjectCorrupt", "A segment decompressed to another size than stated.");
-  if (rawBytes >= Buffer.poolSize) owned.add(raw.buffer as ArrayBuffer); // smaller ones share Node's pool
-  return raw;
-}
-
-/** Memory that holds one decompressed segment and nothing else. */
-const owned = new WeakSet<ArrayBuffer>();
-
-/**
- * Frees a decompressed segment's memory at once: what is left to the collector is collected late, and each segment would
- * take new pages. Nothing may refer to it any more. Anything else than a whole decompressed segment is left alone.
- */
-export function freeSegment(raw: Buffer): void {
-  const memory = raw.buffer as ArrayBuffer;
-  if (owned.delete(memory)) memory.transfer(0);
+  return ownMemory(raw);
 }

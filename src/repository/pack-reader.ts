@@ -12,6 +12,7 @@ import {
 } from "../crypto/sealed-object.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import type { SegmentReference } from "./manifest.ts";
+import { ownMemory } from "./owned-memory.ts";
 
 const maxCachedOpeners = 1_000;
 type FrameReference = Pick<SegmentReference, "id" | "offset" | "length">;
@@ -28,7 +29,7 @@ export class PackReader {
     this.placeOf = placeOf;
   }
 
-  /** The compressed bytes of each reference, in the order given; neighbours come by one read. */
+  /** The compressed bytes of each reference, in the order given; neighbours come by one read. They may be freed (freeMemory). */
   async readFrames(name: string, references: readonly FrameReference[], signal?: AbortSignal): Promise<Buffer[]> {
     const place = this.placeOf(name);
     for (const { offset, length } of references) {
@@ -48,7 +49,7 @@ export class PackReader {
       for (const reference of run) {
         const at = reference.offset - offset;
         const boundTo = Buffer.from(reference.id, "hex");
-        frames.push(opener.frame(bytes.subarray(at, at + reference.length), { isFinal: false, boundTo }));
+        frames.push(ownMemory(opener.frame(bytes.subarray(at, at + reference.length), { isFinal: false, boundTo })));
       }
     }
     return frames;

@@ -2,7 +2,7 @@
 // top: a layer's rows hide the rows of the same keys below, and so do the keys that it says are removed.
 //
 // What must hold: the layers of a table together are few (the backup sees to it), because their keys are held in memory.
-import { freeSegment } from "./compression.ts";
+import { freeMemory } from "./owned-memory.ts";
 import type { Manifest, SegmentReference, TableEntry } from "./manifest.ts";
 import { filterRows, forEachRow } from "./row-lines.ts";
 
@@ -24,7 +24,7 @@ export async function* readLayeredRows(
     for (const key of keys) hidden.add(key);
     for await (const text of readSegments(layer.removed)) {
       forEachRow(text, keyColumnCount, (key) => void hidden.add(key));
-      freeSegment(text);
+      freeMemory(text);
     }
   }
   for await (const text of readSegments(segments)) {
@@ -34,7 +34,7 @@ export async function* readLayeredRows(
 
 function showRows(text: Buffer, keyColumnCount: number, isShown: (key: string) => boolean): Buffer {
   const shown = filterRows(text, keyColumnCount, isShown);
-  if (shown !== text) freeSegment(text); // a copy of what is shown is left
+  if (shown !== text) freeMemory(text); // a copy of what is shown is left
   return shown;
 }
 

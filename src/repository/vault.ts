@@ -5,6 +5,7 @@ import { hmac, type OrganizationKeys } from "../crypto/organization-keys.ts";
 import { BackupError } from "../domain/errors.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import { decompressSegment } from "./compression.ts";
+import { freeMemory } from "./owned-memory.ts";
 import { limits, readBounded } from "./limits.ts";
 import type { Manifest, SegmentReference } from "./manifest.ts";
 import {
@@ -111,7 +112,7 @@ export function createVault(parts: VaultParts): OrganizationVault {
   ): Promise<Promise<Buffer>[]> {
     const frames = await packs.readFrames(packName, references, signal);
     return frames.map((frame, index) => {
-      const raw = decompressSegment(frame, references[index]?.rawBytes ?? 0);
+      const raw = decompressSegment(frame, references[index]?.rawBytes ?? 0).finally(() => freeMemory(frame));
       raw.catch(() => {}); // awaited by whoever reads on
       return raw;
     });

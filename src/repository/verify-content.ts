@@ -1,6 +1,6 @@
 // Content: everything that one manifest names is read from the store, authenticated, decrypted, decompressed, and proven
 // against the manifest's row counts, checksums and file hashes. By the same readers that a recovery uses.
-import { freeSegment } from "./compression.ts";
+import { freeMemory } from "./owned-memory.ts";
 import { isDamage } from "./damage.ts";
 import { tableSegments, type Manifest } from "./manifest.ts";
 import { readMediaFile, readTableRows } from "./read-table.ts";
@@ -28,7 +28,7 @@ export async function verifyContent(
       for await (const raw of content) {
         bytes += raw.length;
         onProgress?.({ bytes });
-        freeSegment(raw);
+        freeMemory(raw);
       }
       return true;
     } catch (error) {

@@ -64,14 +64,14 @@ export function createFolderMediaSource(rootDir: string): MediaSource {
         throw failed(error);
       }
     },
-    async read(path, { offset, length }) {
+    async read(path, { offset, length, into }) {
       const real = await find(path);
       if (real === null) throw gone();
       try {
         // The path is resolved; a link that took its place meanwhile is not followed.
         const file = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW);
         try {
-          const buffer = Buffer.allocUnsafeSlow(length);
+          const buffer = into ?? Buffer.allocUnsafeSlow(length);
           for (let filled = 0; filled < length;) {
             const { bytesRead } = await file.read(buffer, filled, length - filled, offset + filled);
             if (bytesRead === 0) throw gone();
