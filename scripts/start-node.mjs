@@ -3,13 +3,24 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 
 /**
- * The collector's youngest generation grows to 64 MiB and more by itself, for each of a worker's three heaps; with 16 it is
- * quicker, because data lies outside of it.
+ * Rows and files lie outside of V8's heaps; what is inside is small and short-lived. By itself a heap's youngest generation
+ * grows to 64 MiB, and the rest to a multiple of what lives before it is collected, in each of a worker's heaps.
  */
-export const nodeFlags = ["--disable-warning=ExperimentalWarning", "--max-semi-space-size=16"];
+export const nodeFlags = [
+  "--disable-warning=ExperimentalWarning",
+  "--max-semi-space-size=16",
+  "--heap-growing-percent=30",
+];
 
-/** TypeScript is stripped once, and not by each process: the stripper takes 60 MB of memory for as long as one lives. */
+/**
+ * TypeScript is stripped once, and not by each process: the stripper takes 60 MB of memory for as long as one lives. And the
+ * C library keeps two pools for all threads, not eight for each processor.
+ */
 export function nodeEnvironment(environment) {
   const cache = environment.XDG_CACHE_HOME || join(homedir(), ".cache");
-  return { NODE_COMPILE_CACHE: join(cache, "wedsync-backup", "compile-cache"), ...environment };
+  return {
+    NODE_COMPILE_CACHE: join(cache, "wedsync-backup", "compile-cache"),
+    MALLOC_ARENA_MAX: "2",
+    ...environment,
+  };
 }

@@ -52,7 +52,7 @@ export interface WorkerOptions {
   readonly metricsAddress?: string;
   /** Spans of activities and workflows; default: none. */
   readonly tracing?: Tracing | null;
-  /** Workflow runs kept in memory between tasks; 0 replays each from its history. */
+  /** Workflow runs kept in memory between tasks, at half a megabyte each; 0 replays each from its history. */
   readonly maxCachedWorkflows?: number;
 }
 
@@ -66,6 +66,8 @@ export interface RunningWorker {
 /** Two batches ahead with three stages each, four on their way to the store with at most three. */
 const maxBenchTasksOfARun = 18;
 const defaultBenchBytes = 96 * 1024 * 1024;
+/** Those that hold a snapshot and their policies' runs, with room; the many that wait for their turn need none. */
+const defaultCachedWorkflows = 48;
 
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
   const {
@@ -117,7 +119,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       taskQueue: taskQueues.control,
       workflowBundle,
       activities: createControlActivities(dependencies),
-      maxCachedWorkflows: options.maxCachedWorkflows ?? 200,
+      maxCachedWorkflows: options.maxCachedWorkflows ?? defaultCachedWorkflows,
       maxConcurrentActivityTaskExecutions: 8,
     }),
     Worker.create({
