@@ -1,5 +1,5 @@
 // What can stand in a document's generated part, by name.
-import { secretVariables, variables } from "../../src/config/config.ts";
+import { secretVariables, variables } from "../../src/config/variables.ts";
 import { actionTable, mayDo, roles, type Action } from "../../src/domain/authorization.ts";
 import { errorTable } from "../../src/domain/errors.ts";
 import { endpoints } from "../../src/facade/endpoints.ts";

@@ -7,6 +7,7 @@ import type { BackupProgress } from "../domain/progress.ts";
 import { cliActor } from "./actor.ts";
 import { describeRuns } from "./describe-runs.ts";
 import { listSourceOrganizations } from "./list-source-organizations.ts";
+import { bringWorker } from "./open-worker.ts";
 import { nameOrganizations } from "./organization-names.ts";
 import { bytes, number, usage } from "./output.ts";
 import { exitCodeOf, type BackupRun } from "./run-results.ts";
@@ -27,8 +28,7 @@ export async function runBackup(session: Session, options: BackupOptions): Promi
   if ((options.organization === undefined) === (options.all !== true))
     throw usage("Say --organization ID (once or more), or --all.");
   const client = await session.client();
-  // Where nobody runs a worker for this folder or cluster, the command brings its own.
-  if (session.stack !== null) await session.startWorker();
+  await bringWorker(session);
   const ids = options.organization ?? (await listSourceOrganizations(session));
   const dataSets = options.dataSet ?? null;
   if (!options.wait) {

@@ -5,6 +5,7 @@ import { BackupError } from "../domain/errors.ts";
 import { everything, type DriftEntry } from "../domain/restore-request.ts";
 import { findLatest } from "../repository/latest-backup.ts";
 import { fingerprintSchema } from "../repository/schema-fingerprint.ts";
+import { openRestoreTarget } from "./sealed-targets.ts";
 import type { Session } from "./session.ts";
 
 export interface Restorability {
@@ -20,7 +21,7 @@ export async function checkRestorable(session: Session): Promise<Restorability> 
   const source = await session.source();
   const present = fingerprintSchema(await source.readSchema(catalogue.schemas));
   const repository = await session.repository();
-  const target = await session.openRestoreTarget(null);
+  const target = await openRestoreTarget(session, null);
   const known = new Map<string, readonly DriftEntry[]>();
   const found = new Map<string, DriftEntry & { organizations: number }>();
   let [organizations, older] = [0, 0];

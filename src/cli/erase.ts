@@ -9,6 +9,7 @@ import { readLegalHold } from "../control/legal-hold.ts";
 import { countAmounts, isConfirmed, type ErasureCertificate, type StoredAmounts } from "../domain/erase-run.ts";
 import { BackupError } from "../domain/errors.ts";
 import { describeLock } from "../repository/erasure.ts";
+import { bringWorker } from "./open-worker.ts";
 import { findOrganizationName } from "./organization-names.ts";
 import { bytes, number, usage } from "./output.ts";
 import type { Session } from "./session.ts";
@@ -31,8 +32,7 @@ export async function runErase(session: Session, options: EraseOptions): Promise
   }
   await confirm(session, preview, options);
   const client = await session.client();
-  // Where nobody runs a worker for this folder or cluster, the command brings its own.
-  if (session.stack !== null) await session.startWorker();
+  await bringWorker(session);
   const erasureId = await requestErasure(await session.control(), {
     organizationId,
     actor: "cli",

@@ -4,6 +4,7 @@ import { appendOwnAudit } from "../control/audit.ts";
 import type { ControlDatabase } from "../control/control-database.ts";
 import { cliActor } from "./actor.ts";
 import { usage } from "./output.ts";
+import { resealTargets } from "./sealed-targets.ts";
 import type { Session } from "./session.ts";
 
 export function runGenerateKey(session: Session): number {
@@ -28,7 +29,7 @@ export async function runRotateKey(session: Session): Promise<number> {
   const { controlUrl, sourceUrl } = session.config;
   const hasControlTables = controlUrl !== null || sourceUrl !== null;
   // Before the keys: once they are rotated, this command can't be repeated with the old key.
-  const sealed = hasControlTables ? await session.resealTargets(newKey) : null;
+  const sealed = hasControlTables ? await resealTargets(session, newKey) : null;
   const { organizations } = await repository.rotateRootKey(newKey);
   if (hasControlTables) await auditRotation(await session.control(), organizations);
   session.output.result(

@@ -21,7 +21,9 @@ import {
 } from "../domain/notification.ts";
 import { readRecipients, readWebhookUrl, showTarget } from "../domain/notification-target.ts";
 import { BackupError } from "../domain/errors.ts";
+import { bringWorker } from "./open-worker.ts";
 import { table, usage } from "./output.ts";
+import { sealChannelSecret, sealChannelTarget } from "./sealed-targets.ts";
 import type { Session } from "./session.ts";
 
 export interface AddChannelOptions {
@@ -43,7 +45,7 @@ export async function runAddChannel(session: Session, options: AddChannelOptions
   const channel = await createChannel(
     control,
     { id, organizationId, name, kind: target.kind, events, shown: showTarget(target), requestedBy: "cli" },
-    await session.sealChannelTarget(id, target),
+    await sealChannelTarget(session, id, target),
   );
   const secret = target.kind === "webhook" ? target.secret : null;
   session.output.result({ ...channel, secret }, () =>
@@ -101,7 +103,7 @@ export async function runChangeSecret(
   const secret = createWebhookSecret();
   const oldSecretUntil = await changeSecret(await session.control(), {
     channelId,
-    sealed: await session.sealChannelSecret(channelId, secret),
+    sealed: await sealChannelSecret(session, channelId, secret),
     overlapSeconds: overlapHours * 3_600,
   });
   session.output.result({ id: channelId, secret, oldSecretUntil }, () =>
@@ -117,7 +119,7 @@ export async function runChangeSecret(
 export async function runTestChannel(session: Session, id: string): Promise<number> {
   const control = await session.control();
   const deliveryId = await testAnyChannel(control, id);
-  if (session.stack !== null) await session.startWorker();
+  await bringWorker(session);
   const delivery = await follow(deliveryId);
   session.output.result(delivery, () =>
     delivery.status === "delivered"

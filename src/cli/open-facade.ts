@@ -12,6 +12,7 @@ import { startFacade, type RunningFacade } from "../facade/start-facade.ts";
 import { createBackupFinder } from "../facade/stored-backups.ts";
 import { drawPage } from "./report.ts";
 import { withTarget } from "./restore.ts";
+import { sealChannelSecret, sealChannelTarget } from "./sealed-targets.ts";
 import type { Session } from "./session.ts";
 
 const organizationsAgeMs = 10_000;
@@ -58,8 +59,8 @@ export async function openFacade(session: Session, place: { port: number; host: 
       listOrganizations: keepFor(organizationsAgeMs, () => source.listOrganizations(catalogue.root)),
       notifications: {
         allowedHosts: config.notifications.allowedHosts,
-        sealTarget: (channelId, target) => session.sealChannelTarget(channelId, target),
-        sealSecret: (channelId, text) => session.sealChannelSecret(channelId, text),
+        sealTarget: (channelId, target) => sealChannelTarget(session, channelId, target),
+        sealSecret: (channelId, text) => sealChannelSecret(session, channelId, text),
       },
       checks: {
         temporal: () => client.workflowService.getSystemInfo({}),

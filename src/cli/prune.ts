@@ -6,6 +6,7 @@ import { BackupError } from "../domain/errors.ts";
 import type { PruneOutcome } from "../domain/prune-run.ts";
 import type { KeepReason } from "../domain/retention.ts";
 import { previewRetention, type RetentionPreview } from "../repository/preview-retention.ts";
+import { bringWorker } from "./open-worker.ts";
 import { nameOrganizations } from "./organization-names.ts";
 import { bytes, table } from "./output.ts";
 import type { Session } from "./session.ts";
@@ -63,8 +64,7 @@ export async function runPruneBackups(session: Session, options: PruneOptions): 
     return exitCode;
   }
   const client = await session.client();
-  // Where nobody runs a worker for this folder or cluster, the command brings its own.
-  if (session.stack !== null) await session.startWorker();
+  await bringWorker(session);
   const outcomes = await each((organizationId) =>
     runPrune(client, { organizationId, requestedBy: "cli", forgetMissing }),
   );

@@ -39,7 +39,8 @@ export interface RestoreRequest {
 
 const maxDeadlineHours = 30 * 24;
 
-export async function readOrder(options: RestoreOptions): Promise<RestoreRequest> {
+/** @param configuredTarget where --target-database-url is not given: the configuration's */
+export async function readOrder(options: RestoreOptions, configuredTarget: string | null): Promise<RestoreRequest> {
   if (options.backup !== undefined && options.at !== undefined) throw usage("Say --backup or --at, not both.");
   const records = [...(options.record ?? []), ...(await readLines(options.records))].map(readRecord);
   const tables = options.table ?? null;
@@ -54,15 +55,16 @@ export async function readOrder(options: RestoreOptions): Promise<RestoreRequest
   if (!(hours > 0 && hours <= maxDeadlineHours))
     throw usage(`--deadline is a number of hours, at most ${maxDeadlineHours}.`);
   const { organization } = options;
+  const targetUrl = options.targetDatabaseUrl ?? configuredTarget;
   return {
     records: records.length === 0 ? null : records,
-    targetUrl: options.targetDatabaseUrl ?? null,
+    targetUrl,
     order: {
       ...restoreDefaults,
       restoreId: randomUUID(),
       organizationId: organization,
       targetOrganizationId: options.targetOrganization ?? organization,
-      target: options.targetDatabaseUrl === undefined ? "source" : "other",
+      target: targetUrl === null ? "source" : "other",
       choice: readChoice(options.backup, options.at),
       dataSets: options.datasets?.split(",").map((name) => name.trim()) ?? null,
       tables,

@@ -15,8 +15,10 @@ import { cliActor } from "./actor.ts";
 import { decideAtTerminal, decideFromFile, readDecisionFile, type DecisionFile } from "./decide-conflicts.ts";
 import { maskedColumns } from "../domain/restore/mask-differences.ts";
 import { describeBackup, describeDifferences, describeOutcome, describeRow } from "./describe-restore.ts";
+import { bringWorker } from "./open-worker.ts";
 import { usage } from "./output.ts";
 import { readOrder, type RestoreOptions, type RestoreRequest } from "./restore-order.ts";
+import { openRestoreTarget, sealRestoreTarget } from "./sealed-targets.ts";
 import type { Session } from "./session.ts";
 import { ownTerminal, withQuestions, type Terminal } from "./terminal.ts";
 
@@ -27,7 +29,7 @@ export async function runRestore(
   options: RestoreOptions,
   terminal: Terminal = ownTerminal(),
 ): Promise<number> {
-  const request = await readOrder(options);
+  const request = await readOrder(options, session.config.restoreTargetUrl);
   const { order } = request;
   const isTerminal = terminal.isAnswered && !session.output.json;
   if (!order.dryRun && order.approval === "ask" && options.wait && !isTerminal)
@@ -53,9 +55,8 @@ export async function runRestore(
 export async function orderRestore(session: Session, { order, records, targetUrl }: RestoreRequest): Promise<Client> {
   const client = await session.client();
   const control = await session.control();
-  // Where nobody runs a worker for this folder or cluster, the command brings its own.
-  if (session.stack !== null) await session.startWorker();
-  const targetSealed = targetUrl === null ? null : await session.sealTarget(targetUrl);
+  await bringWorker(session);
+  const targetSealed = targetUrl === null ? null : await sealRestoreTarget(session, targetUrl);
   await createRestore(control, order, { records, targetSealed });
   await requestRestore(client, order);
   return client;
@@ -176,7 +177,7 @@ export async function withTarget<T>(
   { restoreId }: Pick<RestoreOrder, "restoreId">,
   work: (target: RestoreTarget) => Promise<T>,
 ): Promise<T> {
-  const target = await session.openRestoreTarget(await readSealedTarget(await session.control(), restoreId));
+  const target = await openRestoreTarget(session, await readSealedTarget(await session.control(), restoreId));
   try {
     return await work(target);
   } finally {

@@ -22,6 +22,7 @@ import {
   describeRollback,
   describeRow,
 } from "./describe-restore.ts";
+import { bringWorker } from "./open-worker.ts";
 import { usage } from "./output.ts";
 import { withTarget } from "./restore.ts";
 import type { Session } from "./session.ts";
@@ -139,7 +140,7 @@ export async function runRollback(session: Session, id: string, options: { parti
         : `Restore ${id} was never applied (it is ${row.status}); there is nothing to roll back.`,
     );
   const client = await session.client();
-  if (session.stack !== null) await session.startWorker();
+  await bringWorker(session);
   const order = {
     restoreId: row.id,
     organizationId: row.organizationId,
@@ -155,6 +156,6 @@ export async function runRollback(session: Session, id: string, options: { parti
 async function openRestore(session: Session, id: string) {
   const row: RestoreRow = await getRestore(await session.control(), id);
   const client = await session.client();
-  if (session.stack !== null) await session.startWorker();
+  await bringWorker(session);
   return { ...row, restoreId: row.id, client };
 }

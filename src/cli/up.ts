@@ -15,6 +15,7 @@ import { number, seconds } from "./output.ts";
 import { restoreTest, type RestoreTest } from "./restore-test.ts";
 import { exitCodeOf, isFailed, type BackupRun } from "./run-results.ts";
 import { openFacade } from "./open-facade.ts";
+import { openWorker } from "./open-worker.ts";
 import type { Session } from "./session.ts";
 
 const sampleSeed = 1;
@@ -38,7 +39,7 @@ export async function runUp(session: Session, options: { once: boolean; demo: bo
   }
   const ids = await listSourceOrganizations(session);
   const [control, client] = [await session.control(), await session.client()];
-  await session.startWorker();
+  await openWorker(session);
   if (config.sourceUrl === null) await makeNightlyPolicies(session, ids);
   await reconcilePolicySchedules(client, await listPolicies(control));
   output.say(`ready after ${seconds(performance.now() - startedMs)}; backing up ${ids.length} organizations …`);

@@ -3,6 +3,7 @@
 import { followVerification, requestVerification } from "../client/start-verification.ts";
 import type { VerificationLevel, VerifyOutcome } from "../domain/verify-run.ts";
 import { cliActor } from "./actor.ts";
+import { bringWorker } from "./open-worker.ts";
 import { nameOrganizations } from "./organization-names.ts";
 import { bytes, number, seconds, table } from "./output.ts";
 import { readChoice } from "./restore-order.ts";
@@ -14,8 +15,7 @@ export async function verifyByWorkflow(
   { organization, level }: { organization?: string; level: VerificationLevel },
 ): Promise<VerifyOutcome[]> {
   const client = await session.client();
-  // Where nobody runs a worker for this folder or cluster, the command brings its own.
-  if (session.stack !== null) await session.startWorker();
+  await bringWorker(session);
   const ids = organization === undefined ? await (await session.repository()).listOrganizations() : [organization];
   const outcomes: VerifyOutcome[] = [];
   for (const organizationId of ids) {

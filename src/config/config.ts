@@ -1,11 +1,10 @@
 // Configuration: flat variables in, one frozen object out. Only main files read process.env. Every problem is listed at
 // once, by the variable's name and what to do, never with its value.
-import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { BackupError } from "../domain/errors.ts";
-import { secretVariables, variables, type Variables } from "./variables.ts";
-
-export { secretVariables, variables } from "./variables.ts";
+import { findContradictions, findMisspelt, findWithoutEffect } from "./contradictions.ts";
+import { readFileOrProblem, readVariables, type Environment } from "./read-variables.ts";
+import type { Variables } from "./variables.ts";
 
 export interface Config {
   readonly sourceUrl: string | null;
@@ -31,6 +30,8 @@ export interface Config {
   readonly mediaUrl: string | null;
   /** Where `recover` puts the rows. */
   readonly recoverDatabaseUrl: string | null;
+  /** Where `restore` writes the rows; null: into the source. */
+  readonly restoreTargetUrl: string | null;
   readonly temporal: {
     readonly address: string | null;
     readonly namespace: string;
@@ -74,15 +75,12 @@ export interface Config {
   readonly warnings: readonly string[];
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /** @throws ConfigurationInvalid */
 export function parseConfig(environment: Environment, options: { cwd: string }): Config {
   const problems: string[] = [];
-  const given = readSecretFiles(withoutEmpty(environment), options.cwd, problems);
-  const values = parseVariables(given, problems);
+  const { given, values } = readVariables(environment, options.cwd, problems);
   const provider = values.BACKUP_STORAGE_PROVIDER ?? "filesystem";
-  problems.push(...contradictions(values, provider));
+  problems.push(...findContradictions(values, provider));
   const path = (value: string): string => resolve(options.cwd, value);
   const pem = (name: keyof Variables & `TEMPORAL_TLS_${string}_PATH`): string | undefined =>
     values[name] === undefined ? undefined : readFileOrProblem(name, path(values[name]), problems);
@@ -129,6 +127,7 @@ export function parseConfig(environment: Environment, options: { cwd: string }):
           ? values.BACKUP_MEDIA_URL
           : path(values.BACKUP_MEDIA_URL),
     recoverDatabaseUrl: values.RECOVER_DATABASE_URL ?? null,
+    restoreTargetUrl: values.RESTORE_TARGET_DATABASE_URL ?? null,
     temporal: {
       address: values.TEMPORAL_ADDRESS ?? null,
       namespace: values.TEMPORAL_NAMESPACE ?? "default",
@@ -168,104 +167,10 @@ export function parseConfig(environment: Environment, options: { cwd: string }):
           : { smtpUrl: values.BACKUP_SMTP_URL, from: values.BACKUP_SMTP_FROM },
       allowedHosts: values.BACKUP_NOTIFY_HOSTS?.toLowerCase().split(",") ?? [],
     },
-    warnings: [...unknownVariables(given), ...withoutEffect(values, provider)],
+    warnings: [...findMisspelt(given), ...findWithoutEffect(values, provider)],
   });
-}
-
-/** What has the right form, also when something else has not: the checks that follow can speak of it. */
-function parseVariables(given: Record<string, string>, problems: string[]): Variables {
-  const parsed = variables.safeParse(given);
-  if (parsed.success) return parsed.data;
-  const refused = new Set<string>();
-  for (const issue of parsed.error.issues) {
-    const name = String(issue.path[0]);
-    if (refused.has(name)) continue;
-    refused.add(name);
-    problems.push(`${name} ${issue.message}`);
-  }
-  return variables.parse(Object.fromEntries(Object.entries(given).filter(([name]) => !refused.has(name))));
-}
-
-function contradictions(values: Variables, provider: Config["storage"]["provider"]): string[] {
-  const problems: string[] = [];
-  const together = (one: keyof Variables, other: keyof Variables): void => {
-    if ((values[one] === undefined) !== (values[other] === undefined))
-      problems.push(`${one} and ${other} must be set together`);
-  };
-  together("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY");
-  if (values.BACKUP_AUTH_JWKS_URL !== undefined) {
-    if (values.BACKUP_AUTH_SECRET !== undefined)
-      problems.push("BACKUP_AUTH_SECRET and BACKUP_AUTH_JWKS_URL are both set; set one");
-    if (values.BACKUP_AUTH_ISSUER === undefined)
-      problems.push("BACKUP_AUTH_ISSUER must be set when BACKUP_AUTH_JWKS_URL is");
-  }
-  together("TEMPORAL_TLS_CLIENT_CERT_PATH", "TEMPORAL_TLS_CLIENT_KEY_PATH");
-  together("BACKUP_SMTP_URL", "BACKUP_SMTP_FROM");
-  if (values.TEMPORAL_TLS === false && values.TEMPORAL_API_KEY !== undefined)
-    problems.push("TEMPORAL_TLS must not be false when TEMPORAL_API_KEY is set: the key would travel in the clear");
-  const bucket = values.BACKUP_STORAGE_BUCKET;
-  if (provider === "gcp" || provider === "azure") {
-    problems.push(
-      `BACKUP_STORAGE_PROVIDER ${provider} is not available yet; use filesystem or aws (also for S3-compatible stores)`,
-    );
-  } else if (provider === "aws") {
-    if (bucket === undefined) problems.push("BACKUP_STORAGE_BUCKET must be set when BACKUP_STORAGE_PROVIDER is aws");
-    else if (!/^[A-Za-z0-9][A-Za-z0-9._-]+$/.test(bucket))
-      problems.push("BACKUP_STORAGE_BUCKET must be the bucket's name alone, without s3:// and without a path");
-  } else {
-    // The backups would go into a folder of this machine, and nobody would see it.
-    for (const name of ["BACKUP_STORAGE_ENDPOINT", "BACKUP_STORAGE_SSE"] as const) {
-      if (values[name] !== undefined) problems.push(`${name} is for BACKUP_STORAGE_PROVIDER aws; set that, too`);
-    }
-    if (bucket !== undefined && /^[a-z0-9]+:\/\//i.test(bucket))
-      problems.push(
-        "BACKUP_STORAGE_BUCKET must be a folder when BACKUP_STORAGE_PROVIDER is filesystem; for a bucket set aws",
-      );
-  }
-  return problems;
-}
-
-function withoutEffect(values: Variables, provider: Config["storage"]["provider"]): string[] {
-  return provider === "filesystem" && values.BACKUP_STORAGE_REGION !== undefined
-    ? ["BACKUP_STORAGE_REGION has no effect: BACKUP_STORAGE_PROVIDER is filesystem"]
-    : [];
-}
-
-/** An empty variable is one that is not set: compose files and CI write them so. */
-function withoutEmpty(environment: Environment): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== ""),
-  );
 }
 
 function withoutUndefined<T extends object>(values: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never;
-}
-
-function readSecretFiles(given: Record<string, string>, cwd: string, problems: string[]): Record<string, string> {
-  for (const name of secretVariables) {
-    const file = given[`${name}_FILE`];
-    if (file === undefined) continue;
-    if (given[name] !== undefined) problems.push(`${name} and ${name}_FILE are both set; set one`);
-    const text = readFileOrProblem(`${name}_FILE`, resolve(cwd, file), problems)?.trim();
-    if (text === "") problems.push(`${name}_FILE names an empty file`);
-    else if (text !== undefined) given[name] = text;
-  }
-  return given;
-}
-
-function readFileOrProblem(name: string, path: string, problems: string[]): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    problems.push(`${name} names a file that can't be read (${(error as NodeJS.ErrnoException).code ?? "unknown"})`);
-    return undefined;
-  }
-}
-
-function unknownVariables(given: Record<string, string>): string[] {
-  const known = new Set([...Object.keys(variables.shape), ...secretVariables.map((name) => `${name}_FILE`)]);
-  return Object.keys(given)
-    .filter((name) => name.startsWith("BACKUP_") && !known.has(name))
-    .map((name) => `${name} is not a variable of this product; is it misspelt?`);
 }

@@ -62,6 +62,9 @@ export const variables = z.object({
   RECOVER_DATABASE_URL: postgresUrl
     .optional()
     .meta({ description: "Where `recover` puts the rows; unlike --to-database, other users can't see it." }),
+  RESTORE_TARGET_DATABASE_URL: postgresUrl.optional().meta({
+    description: "The other database that `restore` writes into; unlike --target-database-url, other users can't see it.",
+  }),
   AWS_ACCESS_KEY_ID: text("Credentials of the bucket; unset: the AWS SDK's own chain."),
   AWS_SECRET_ACCESS_KEY: text("Goes with it."),
   AWS_SESSION_TOKEN: text("Goes with temporary keys."),
@@ -182,6 +185,7 @@ export const secretVariables = [
   "BACKUP_DATABASE_URL",
   "BACKUP_SCRATCH_DATABASE_URL",
   "RECOVER_DATABASE_URL",
+  "RESTORE_TARGET_DATABASE_URL",
   "AWS_SECRET_ACCESS_KEY",
   "IP_HASH_SALT",
   "REDIS_URL",

@@ -2,7 +2,6 @@
 // the command's own code, Temporal, Postgres, a repository.
 import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
-import { createRestoreTarget } from "../../src/adapters/postgres/restore/restore-target.ts";
 import type { RestoreOptions } from "../../src/cli/restore-order.ts";
 import { runRestore } from "../../src/cli/restore.ts";
 import type { Session } from "../../src/cli/session.ts";
@@ -72,10 +71,12 @@ async function order(options: Partial<RestoreOptions>, person: Person | null = n
   };
   const session = {
     output,
+    config: { restoreTargetUrl: null },
     stack: null,
+    servers: async () => {},
+    sourceUrl: rig.database.url,
     client: async () => rig.client,
     control: async () => rig.control,
-    openRestoreTarget: async () => createRestoreTarget({ url: rig.database.url }),
   } as unknown as Session;
   const [input, screen] = [new PassThrough(), new PassThrough()];
   let [shown, asked, seen] = ["", 0, 0];

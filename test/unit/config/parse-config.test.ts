@@ -2,7 +2,8 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
-import { parseConfig, secretVariables, variables } from "../../../src/config/config.ts";
+import { parseConfig } from "../../../src/config/config.ts";
+import { secretVariables, variables } from "../../../src/config/variables.ts";
 import { BackupError } from "../../../src/domain/errors.ts";
 
 const cwd = "/srv/wedsync";
@@ -61,6 +62,7 @@ describe("the configuration", () => {
       BACKUP_STORAGE_SSE: "aws:kms",
       BACKUP_MEDIA_URL: "s3://photos/of/weddings",
       RECOVER_DATABASE_URL: "postgres://me@localhost/empty",
+      RESTORE_TARGET_DATABASE_URL: "postgres://me@localhost/rehearsal",
       AWS_ACCESS_KEY_ID: "id",
       AWS_SECRET_ACCESS_KEY: "secret",
       AWS_SESSION_TOKEN: "token",
@@ -115,6 +117,7 @@ describe("the configuration", () => {
       },
       mediaUrl: "s3://photos/of/weddings",
       recoverDatabaseUrl: given.RECOVER_DATABASE_URL,
+      restoreTargetUrl: given.RESTORE_TARGET_DATABASE_URL,
       temporal: {
         address: "wedsync.tmprl.cloud:7233",
         namespace: "wedsync.prod",
@@ -159,6 +162,7 @@ describe("the configuration", () => {
       BACKUP_STORAGE_SSE: secret,
       BACKUP_MEDIA_URL: `https://${secret}`,
       RECOVER_DATABASE_URL: secret,
+      RESTORE_TARGET_DATABASE_URL: secret,
       AWS_SECRET_ACCESS_KEY: secret,
       IP_HASH_SALT: "short-s3cret",
       REDIS_URL: `http://:${secret}@redis`,

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "@jest/globals";
 import { parse } from "yaml";
-import { variables } from "../../../src/config/config.ts";
+import { variables } from "../../../src/config/variables.ts";
 
 interface Service {
   readonly image?: string;

@@ -1,10 +1,10 @@
 // The verbs that restore, as commander sees them.
 import { Option, type Command } from "commander";
-import type { Decision } from "../domain/restore-request.ts";
-import { decisions } from "../domain/restore-run.ts";
-import type { DifferenceRow } from "../ports/restore-target.ts";
-import type { RestoreOptions } from "./restore-order.ts";
-import { runRestore } from "./restore.ts";
+import type { Decision } from "../../domain/restore-request.ts";
+import { decisions } from "../../domain/restore-run.ts";
+import type { DifferenceRow } from "../../ports/restore-target.ts";
+import type { RestoreOptions } from "../restore-order.ts";
+import { runRestore } from "../restore.ts";
 import {
   runApproveRestore,
   runCancelRestore,
@@ -13,16 +13,11 @@ import {
   runRollback,
   runShowRestore,
   runShowRows,
-} from "./restores.ts";
-import type { Session } from "./session.ts";
+} from "../restores.ts";
+import { repeated } from "./option-kinds.ts";
+import type { RunVerb } from "./run-verb.ts";
 
-type Run = <Parameters extends unknown[]>(
-  verb: (session: Session, ...parameters: Parameters) => Promise<number> | number,
-) => (...parameters: [...Parameters, Command]) => Promise<void>;
-
-const collect = (value: string, before: string[] | undefined): string[] => [...(before ?? []), value];
-
-export function addRestoreCommands(program: Command, run: Run, targetUrl: string | undefined): void {
+export function addRestoreCommands(program: Command, run: RunVerb): void {
   program.commandsGroup("Restore:");
   program
     .command("restore")
@@ -31,11 +26,11 @@ export function addRestoreCommands(program: Command, run: Run, targetUrl: string
     .option("--backup <backup>", "an id, a number, or latest (default)")
     .option("--at <moment>", "the newest backup at or before it, such as 2026-06-01T12:00:00Z")
     .option("--datasets <names>", "only these data sets, with commas between")
-    .option("--table <name>", "only this table, as schema.table (may be given again)", collect)
+    .option("--table <name>", "only this table, as schema.table (may be given again)", repeated)
     .option(
       "--record <record>",
       "only this record and what hangs on it, as schema.table:KEY (may be given again)",
-      collect,
+      repeated,
     )
     .option("--records <file>", "the same from a file, one a line: other users can't read it as an argument")
     .addOption(
@@ -52,7 +47,7 @@ export function addRestoreCommands(program: Command, run: Run, targetUrl: string
     .option(
       "--rename <column>",
       "a column that was renamed since, as schema.table.old=new (may be given again)",
-      collect,
+      repeated,
     )
     .option(
       "--target-organization <id>",
@@ -75,9 +70,7 @@ export function addRestoreCommands(program: Command, run: Run, targetUrl: string
     .option("--deadline <hours>", "how long it waits for approval and decisions", "72")
     .option("--no-backup-first", "make no backup right before rows are written")
     .option("--no-wait", "order it and return; it waits to be approved")
-    .action(
-      run((session, options: RestoreOptions) => runRestore(session, { ...options, ...targetOf(options, targetUrl) })),
-    );
+    .action(run((session, options: RestoreOptions) => runRestore(session, options)));
   program
     .command("rollback <restore>")
     .description("take an applied restore back, exactly, or say which rows changed since")
@@ -129,10 +122,4 @@ export function addRestoreCommands(program: Command, run: Run, targetUrl: string
     .command("cancel <restore>")
     .description("end a restore; what it wrote is undone")
     .action(run((session, id: string) => runCancelRestore(session, id)));
-}
-
-/** The environment's URL counts where the option is not given: arguments can be read by other users. */
-function targetOf(options: RestoreOptions, fromEnvironment: string | undefined): { targetDatabaseUrl?: string } {
-  const url = options.targetDatabaseUrl ?? fromEnvironment;
-  return url === undefined || url === "" ? {} : { targetDatabaseUrl: url };
 }
