@@ -1,22 +1,13 @@
 // Erases an organization: one activity for each step of workflows/erase-organization.ts.
 import { Context } from "@temporalio/activity";
-import { canonicalJson } from "../src/domain/canonical-json.ts";
-import {
-  addAmounts,
-  alwaysRemaining,
-  countAmounts,
-  noAmounts,
-  type ErasureCertificate,
-  type ErasureOutcome,
-  type Remaining,
-  type StoredAmounts,
-} from "../src/domain/erase-run.ts";
+import { addAmounts, countAmounts, noAmounts } from "../src/domain/erase-run.ts";
 import { BackupError } from "../src/domain/errors.ts";
 import { describeLock } from "../src/repository/erasure.ts";
 import { wrappedKeysPrefix } from "../src/repository/names.ts";
-import type { ErasureRow } from "../src/ports/erasure-ledger.ts";
+import { certifyErasure, outcomeOf } from "./certify-erasure.ts";
 import type { ActivityDependencies } from "./dependencies.ts";
 import type { EraseActivities, EraseStep } from "./erase-contract.ts";
+import { forgetUndo } from "./forget-undo.ts";
 import { beatWhile } from "./heartbeat.ts";
 
 type Dependencies = Pick<ActivityDependencies, "repository" | "erasures" | "openRestoreTarget" | "endSchedules">;
@@ -105,7 +96,7 @@ export function createEraseActivities(dependencies: Dependencies): EraseActiviti
     certifyErasure: (step) =>
       beatWhile(
         () => ({ stage: "certify" }),
-        async () => await certify(dependencies, step),
+        async () => await certifyErasure(dependencies, step),
       ),
   };
 }
@@ -130,92 +121,4 @@ async function refuseLocked(
     }`,
     { object: first.key, until: first.until, locks: locks.length },
   );
-}
-
-async function forgetUndo(
-  { erasures, openRestoreTarget }: Dependencies,
-  step: EraseStep,
-): Promise<{ undoRows: number }> {
-  const places = await erasures.listUndoPlaces(step.organizationId);
-  // The source also where no restore is known any more: the log lies there.
-  const own = places.find(({ targetSealed }) => targetSealed === null) ?? { targetSealed: null, restoreIds: [] };
-  const unreached: Remaining[] = [];
-  let undoRows = 0;
-  for (const { targetSealed, restoreIds } of [own, ...places.filter((place) => place.targetSealed !== null)]) {
-    try {
-      const target = await openRestoreTarget(targetSealed);
-      try {
-        undoRows += (await target.forget(step.organizationId, restoreIds)).undoRows;
-      } finally {
-        await target.close();
-      }
-    } catch (error) {
-      // Another database may be long gone, or not ours any more: that is said, and holds nothing up.
-      if (targetSealed === null || !(error instanceof BackupError)) throw error;
-      unreached.push({
-        what: `undo logs of ${restoreIds.length} restores in another database`,
-        why: `${error.code} when they were to be deleted`,
-      });
-    }
-  }
-  if (unreached.length > 0) {
-    const { remaining } = await erasures.readErasure(step);
-    const isNew = ({ what }: Remaining): boolean => !remaining.some((each) => each.what === what);
-    await erasures.recordRemaining(step, [...remaining, ...unreached.filter(isNew)]);
-  }
-  return { undoRows };
-}
-
-/** As it was certified. */
-function outcomeOf({ erasureId, organizationId, certificate, remaining }: ErasureRow): ErasureOutcome {
-  const { removed } = JSON.parse(certificate ?? "{}") as ErasureCertificate;
-  return { erasureId, organizationId, status: "erased", removed, remaining };
-}
-
-async function certify(
-  { repository, erasures }: Dependencies,
-  step: EraseStep & { finishedAt: string },
-): Promise<ErasureOutcome> {
-  const { erasureId, organizationId, finishedAt } = step;
-  const store = repository.erasure(organizationId);
-  const row = await erasures.readErasure(step);
-  const left = await store.count();
-  const status = countAmounts(left) === 0 ? "erased" : "incomplete";
-  const removed = subtract(addAmounts(row.keyAmounts ?? noAmounts, row.amounts ?? noAmounts), left);
-  const certificate: ErasureCertificate = {
-    certificate: "wedsync-backup erasure",
-    version: 1,
-    erasureId,
-    organizationId,
-    repositoryId: store.repositoryId,
-    orderedBy: row.requestedBy,
-    requestedAt: row.requestedAt,
-    orderedAt: row.orderedAt ?? "",
-    keysDestroyedAt: row.keysDestroyedAt ?? "",
-    finishedAt,
-    status,
-    keyIds: row.keyIds ?? [],
-    removed,
-    controlRows: row.controlRows ?? {},
-    remaining: [...row.remaining, ...alwaysRemaining],
-  };
-  const text = canonicalJson(certificate);
-  await erasures.completeErasure({
-    key: step,
-    status,
-    finishedAt,
-    certificate: text,
-    signature: store.sign(text),
-  });
-  return { erasureId, organizationId, status, removed, remaining: row.remaining };
-}
-
-function subtract(all: StoredAmounts, left: StoredAmounts): StoredAmounts {
-  return {
-    keys: all.keys - left.keys,
-    manifests: all.manifests - left.manifests,
-    packs: all.packs - left.packs,
-    others: all.others - left.others,
-    bytes: all.bytes - left.bytes,
-  };
 }

@@ -3,7 +3,7 @@ import { createPostgresSource } from "../../src/adapters/postgres/postgres-sourc
 import { loadCatalogue } from "../../src/config/load-catalogue.ts";
 import { quoteIdentifier, quoteTable } from "../../src/domain/sql-quoting.ts";
 import { planTenantClosure } from "../../src/domain/tenant-closure.ts";
-import { tableOrder } from "../../src/samples/organization-rows.ts";
+import { tableOrder } from "../../src/samples/tables.ts";
 
 export interface OrganizationCopies {
   /** One COPY statement for each table. */

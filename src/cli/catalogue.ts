@@ -1,5 +1,6 @@
 // wedsync-backup catalogue: how the schema belongs to organizations; a first catalogue for any schema.
-import { suggestCatalogue, writeCatalogue } from "../domain/catalogue-suggest.ts";
+import { suggestCatalogue } from "../domain/catalogue-suggest.ts";
+import { writeCatalogue } from "../domain/write-catalogue.ts";
 import { BackupError } from "../domain/errors.ts";
 import { planTenantClosure } from "../domain/tenant-closure.ts";
 import { checkRestorable, type Restorability } from "./check-restorable.ts";

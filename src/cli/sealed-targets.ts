@@ -42,10 +42,7 @@ export async function openRestoreTarget(session: Session, sealed: string | null)
 }
 
 /** For `keys rotate`: the new key must open what the present one has sealed. @returns how many it sealed */
-export async function resealTargets(
-  session: Session,
-  newKey: string,
-): Promise<{ channels: number; restores: number }> {
+export async function resealTargets(session: Session, newKey: string): Promise<{ channels: number; restores: number }> {
   const control = await session.control();
   const presentKey = await session.encryptionKey();
   const reseal = async (purpose: string, sealed: string): Promise<string | null> => {

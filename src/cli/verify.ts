@@ -1,8 +1,9 @@
 // wedsync-backup verify: proves stored backups. Integrity needs the verification key alone; content needs the root key.
 import type { VerificationLevel } from "../domain/verify-run.ts";
 import { BackupError } from "../domain/errors.ts";
+import type { Problem } from "../repository/damage.ts";
 import { verifyContent } from "../repository/verify-content.ts";
-import { verifyIntegrity, type Problem } from "../repository/verify-integrity.ts";
+import { verifyIntegrity } from "../repository/verify-integrity.ts";
 import { findBackup } from "./list.ts";
 import { bytes, number, rate, seconds, table, usage } from "./output.ts";
 import { describeVerifications, verifyByWorkflow } from "./verify-by-workflow.ts";

@@ -63,7 +63,8 @@ export const variables = z.object({
     .optional()
     .meta({ description: "Where `recover` puts the rows; unlike --to-database, other users can't see it." }),
   RESTORE_TARGET_DATABASE_URL: postgresUrl.optional().meta({
-    description: "The other database that `restore` writes into; unlike --target-database-url, other users can't see it.",
+    description:
+      "The other database that `restore` writes into; unlike --target-database-url, other users can't see it.",
   }),
   AWS_ACCESS_KEY_ID: text("Credentials of the bucket; unset: the AWS SDK's own chain."),
   AWS_SECRET_ACCESS_KEY: text("Goes with it."),

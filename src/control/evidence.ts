@@ -1,5 +1,5 @@
 // What the control tables keep of one organization and period, for the compliance report.
-import type { Evidence } from "../domain/compliance-report.ts";
+import type { Evidence } from "../domain/compliance-evidence.ts";
 import { readLegalHold } from "./legal-hold.ts";
 import type { Queryable } from "./control-database.ts";
 

@@ -1,12 +1,14 @@
 // A first catalogue for any schema, from its foreign keys. What they don't tell is left for a person, and named.
 import type { Catalogue, ExternalId } from "./catalogue.ts";
+import { askAboutMember, askAboutOther } from "./catalogue-questions.ts";
 import { BackupError } from "./errors.ts";
 import type { SchemaDescription, TableDescription, TableName } from "./schema.ts";
-import { findMemberships, isNotNull, ownTables, type Membership } from "./memberships.ts";
+import { findMemberships, ownTables, type Membership } from "./memberships.ts";
 import { planClone } from "./restore/clone-plan.ts";
 import { plainTypeOf } from "./restore/plain-type.ts";
 import { uniqueKeysOf } from "./unique-keys.ts";
 import { splitTable } from "./sql-quoting.ts";
+import { groupByParent } from "./suggested-data-sets.ts";
 import { holdsLargeObject } from "./tenant-closure.ts";
 
 export interface SuggestedCatalogue {
@@ -47,11 +49,8 @@ export function suggestCatalogue(
   const externalIds = suggestExternalIds(schema, draft, new Set(memberships.keys()), notes);
   const members = tables.filter((table) => memberships.has(table.name));
   const others = tables.filter((table) => !memberships.has(table.name));
-  for (const table of others) if (table.kind !== "foreign") notes.push(describeOther(table));
-  for (const table of members) {
-    notes.push(...membershipHints(table, memberships.get(table.name) as Membership, root), ...mediaHints(table));
-    notes.push(...linkHints(table, memberships.get(table.name) as Membership));
-  }
+  for (const table of others) if (table.kind !== "foreign") notes.push(askAboutOther(table));
+  for (const table of members) notes.push(...askAboutMember(table, memberships.get(table.name) as Membership, root));
   for (const { name, partitionOf } of foreign)
     notes.push(
       partitionOf === null
@@ -102,41 +101,11 @@ function suggestExternalIds(
   });
 }
 
-/** Keys that no foreign key explains are found by a copy only when they are left over. */
-function linkHints(table: TableDescription, membership: Membership): string[] {
-  const explained = new Set([...table.primaryKey, ...table.foreignKeys.flatMap((key) => key.columns)]);
-  return table.columns
-    .filter(
-      ({ name, type }) => /^uuid(\[\])?$/.test(type) && !explained.has(name) && name !== membership.organizationColumn,
-    )
-    .map(({ name }) => `${table.name}.${name}: does it hold keys of rows? Then list it under links`);
-}
-
 /** A backup that has the number of a large object, and not the object, is refused; so these are left out, and named. */
 function suggestOmitted({ name, columns, primaryKey }: TableDescription): Catalogue["omittedColumns"] {
   return columns
     .filter((column) => holdsLargeObject(column.type) && !primaryKey.includes(column.name))
     .map((column) => ({ table: name, column: column.name, reason: "suggested: numbers of large objects" }));
-}
-
-/** What the keys tell, but not for sure. */
-function membershipHints(table: TableDescription, membership: Membership, root: TableDescription): string[] {
-  const toRoot = table.foreignKeys.filter((key) => key.referencedTable === root.name && table.name !== root.name);
-  const hints: string[] = [];
-  if (toRoot.length > 1)
-    hints.push(`${table.name}: several keys lead to ${root.name}; its rows are taken ${membership.reason}`);
-  if (membership.role !== "root" && !isCertain(table, membership))
-    hints.push(
-      `${table.name}: belongs ${membership.reason}; these may be NULL, and a row in which all are NULL is in no backup`,
-    );
-  return hints;
-}
-
-function isCertain(table: TableDescription, { organizationColumn, parents }: Membership): boolean {
-  if (organizationColumn !== null) return isNotNull(table, organizationColumn);
-  return table.foreignKeys.some(
-    (key) => parents.includes(key.referencedTable) && key.columns.every((name) => isNotNull(table, name)),
-  );
 }
 
 /** A column of the root key's type, named like the root or like others' keys to it, without a foreign key. */
@@ -165,100 +134,4 @@ function guessOrganizationColumns(
     );
   }
   return guessed;
-}
-
-function describeOther(table: TableDescription): string {
-  const typed = table.columns.find(
-    (column) =>
-      column.name.endsWith("_type") && table.columns.some((id) => id.name === column.name.replace(/_type$/, "_id")),
-  );
-  return typed === undefined
-    ? `${table.name}: no foreign key leads to the root; a reference (shared), an exclusion, or an organization column?`
-    : `${table.name}: looks polymorphic by ${typed.name}; declare its targets under polymorphic and put it into a data set`;
-}
-
-function mediaHints(table: TableDescription): string[] {
-  return table.columns
-    .filter(
-      (column) =>
-        /(^|_)(path|file|filename|object_key|storage_key)$/.test(column.name) &&
-        /^(text|character varying)/.test(column.type),
-    )
-    .map(
-      (column) =>
-        `${table.name}.${column.name}: does it name files? Then list it under media, and say by mediaFolder where an organization's lie`,
-    );
-}
-
-/** One data set for each table that hangs on the root itself, with what hangs on it. */
-function groupByParent(members: readonly TableDescription[], root: TableDescription): Catalogue["dataSets"] {
-  const byName = new Map(members.map((table) => [table.name, table]));
-  const leaderOf = new Map<TableName, TableName>([[root.name, root.name]]);
-  const lead = (table: TableDescription, seen: ReadonlySet<TableName>): TableName => {
-    const known = leaderOf.get(table.name);
-    if (known !== undefined) return known;
-    const parents = table.foreignKeys
-      .map((key) => key.referencedTable)
-      .filter((name) => byName.has(name) && name !== root.name && name !== table.name && !seen.has(name));
-    const isDirect = table.foreignKeys.some((key) => key.referencedTable === root.name);
-    const parent = isDirect ? undefined : parents.map((name) => byName.get(name) as TableDescription)[0];
-    const leader = parent === undefined ? table.name : lead(parent, new Set([...seen, table.name]));
-    leaderOf.set(table.name, leader);
-    return leader;
-  };
-  const groups = new Map<TableName, TableName[]>();
-  for (const table of members) {
-    const leader = lead(table, new Set([table.name]));
-    groups.set(leader, [...(groups.get(leader) ?? []), table.name]);
-  }
-  const used = new Set<string>();
-  return [...groups].map(([leader, tables]) => {
-    const base = splitTable(leader)
-      .name.toLowerCase()
-      .replaceAll(/[^a-z0-9_-]+/g, "_");
-    let name = base;
-    for (let number = 2; used.has(name); number++) name = `${base}_${number}`;
-    used.add(name);
-    return { name, title: splitTable(leader).name, priority: leader === root.name ? 1 : 2, tables };
-  });
-}
-
-/** YAML by hand, because comments carry the questions. Values are written as JSON, which is YAML. */
-export function writeCatalogue(catalogue: Catalogue, notes: readonly string[]): string {
-  const {
-    version,
-    name,
-    schemas,
-    root,
-    dataSets,
-    organizationColumns,
-    polymorphic,
-    media,
-    references,
-    exclusions,
-    omittedColumns,
-    externalIds = [],
-    links = [],
-  } = catalogue;
-  const list = (title: string, entries: readonly unknown[]): string =>
-    entries.length === 0
-      ? `${title}: []`
-      : `${title}:\n${entries.map((entry) => `  - ${JSON.stringify(entry)}`).join("\n")}`;
-  return `${[
-    `# Suggested from the foreign keys. Check every line; then: wedsync-backup catalogue check`,
-    ...notes.map((note) => `# look at: ${note.replaceAll(/\s+/g, " ")}`), // a name may hold line breaks
-    `version: ${version}`,
-    `name: ${JSON.stringify(name)}`,
-    `schemas: ${JSON.stringify(schemas)}`,
-    `root: ${JSON.stringify(root)}`,
-    list("dataSets", dataSets),
-    `organizationColumns: ${JSON.stringify(organizationColumns)}`,
-    list("polymorphic", polymorphic),
-    list("media", media),
-    list("references", references),
-    list("exclusions", exclusions),
-    list("omittedColumns", omittedColumns),
-    list("externalIds", externalIds),
-    list("links", links),
-  ].join("\n")}\n`;
 }

@@ -33,6 +33,14 @@ export const addAmounts = (one: StoredAmounts, other: StoredAmounts): StoredAmou
   bytes: one.bytes + other.bytes,
 });
 
+export const subtractAmounts = (all: StoredAmounts, left: StoredAmounts): StoredAmounts => ({
+  keys: all.keys - left.keys,
+  manifests: all.manifests - left.manifests,
+  packs: all.packs - left.packs,
+  others: all.others - left.others,
+  bytes: all.bytes - left.bytes,
+});
+
 export const countAmounts = ({ keys, manifests, packs, others }: StoredAmounts): number =>
   keys + manifests + packs + others;
 

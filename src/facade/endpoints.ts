@@ -19,7 +19,6 @@ import {
   deletePolicy,
   listPolicies,
   pausePolicyEndpoint,
-  previewPolicySchedule,
   readPolicy,
   replacePolicy,
   resumePolicyEndpoint,
@@ -40,6 +39,7 @@ import {
   previewRetentionEndpoint,
   readLegalHoldEndpoint,
 } from "./endpoints/retention.ts";
+import { previewPolicySchedule } from "./endpoints/schedule-preview.ts";
 import { closeSession, openSession, readSession } from "./endpoints/session.ts";
 import { cancelTriggerEndpoint, listTriggers, readTrigger, triggerBackup } from "./endpoints/triggers.ts";
 import { listVerifications, readVerification, startVerification } from "./endpoints/verifications.ts";

@@ -4,26 +4,22 @@
 //   → handle → audit "done", "failed" or "refused" → answer
 //
 // A change that can't be audited beforehand is not made; an answer that can't be audited is not given.
-import { createHash } from "node:crypto";
-import express, { type Request, type Response } from "express";
-import { z } from "zod";
+import type { Request, Response } from "express";
 import { appendAudit, type AuditRecord } from "../control/audit.ts";
 import type { Binding } from "../control/bound-sessions.ts";
 import { assertNotErased } from "../control/erasures.ts";
-import { claimKey, keepAnswer, releaseKey, type KeyedRequest } from "../control/idempotency.ts";
-import { mayDo, type Principal } from "../domain/authorization.ts";
+import { mayDo } from "../domain/authorization.ts";
 import { BackupError } from "../domain/errors.ts";
-import { authenticateRequest, type Caller } from "./authenticate-request.ts";
+import { answerOnce } from "./answer-once.ts";
+import { authenticateRequest } from "./authenticate-request.ts";
 import type { FacadeDependencies } from "./dependencies.ts";
 import { isRefusedWhenErased, isSafe, type Answer, type Call, type Endpoint } from "./endpoint.ts";
-import { assertDepth, parseInput } from "./input.ts";
-import { asBackupError, InputError, sendProblem } from "./problem.ts";
+import { asBackupError, sendProblem } from "./problem.ts";
 import { RateLimitedError, type Allowance } from "./rate-limits.ts";
+import { bindingOf, readCall, readJson } from "./read-call.ts";
 import { hashAddress } from "./request-context.ts";
-import { idempotencyKeyHeader, ifMatchHeader, lastEventIdHeader } from "./request-headers.ts";
 
 const anonymous: Binding = { organizationId: null, platform: false, actor: "anonymous", role: "none" };
-const noInput = z.strictObject({});
 
 export async function handleRequest(
   endpoint: Endpoint,
@@ -60,7 +56,7 @@ export async function handleRequest(
     if (isSafe(endpoint.method)) {
       answer = await endpoint.handle(call);
     } else {
-      answer = await once(endpoint, request, dependencies, binding, async () => {
+      answer = await answerOnce(endpoint, request, dependencies, binding, async () => {
         const allowance = await allowanceOf(endpoint, call);
         await audit("allowed", stated);
         started = true;
@@ -92,135 +88,9 @@ export async function handleRequest(
   }
 }
 
-function bindingOf(principal: Principal, organizationId: string | null): Binding {
-  const { subject, role } = principal;
-  return { organizationId, platform: role === "platform" && organizationId === null, actor: subject, role };
-}
-
-/** @throws UsageInvalid, MediaTypeUnsupported, OrganizationNotFound */
-function readCall(
-  endpoint: Endpoint,
-  dependencies: FacadeDependencies,
-  request: Request,
-  response: Response,
-  { principal, credential }: Caller,
-): Call<never, never, never> {
-  const params = parseInput(endpoint.params ?? noInput, request.params, "path");
-  const query = parseInput(endpoint.query ?? noInput, { ...request.query }, "query");
-  const body = readBody(endpoint, request);
-  const headers = {
-    ifMatch: optionalHeader(request, "if-match", ifMatchHeader),
-    lastEventId: optionalHeader(request, "last-event-id", lastEventIdHeader),
-  };
-  const organizationId = organizationOf(endpoint, principal, [params, query, body]);
-  const binding = bindingOf(principal, organizationId);
-  const gone = new AbortController();
-  response.once("close", () => gone.abort());
-  return {
-    params: params as never,
-    query: query as never,
-    body: body as never,
-    headers,
-    principal,
-    credential,
-    organizationId,
-    requestId: String(response.locals["requestId"]),
-    dependencies,
-    client: dependencies.client,
-    run: (work) => dependencies.sessions.run(binding, work),
-    signal: gone.signal,
-  };
-}
-
-/** No request of ours comes near. */
-const maxBodyBytes = 64 * 1024;
-const parseJson = express.json({ limit: maxBodyBytes, type: "application/json" });
-
-/** After the token was proven: a stranger's body is not looked at. @throws RequestTooLarge, UsageInvalid */
-function readJson(request: Request, response: Response): Promise<void> {
-  return new Promise((resolve, reject) => {
-    parseJson(request, response, (error?: unknown) => (error === undefined ? resolve() : reject(asBackupError(error))));
-  });
-}
-
-function readBody(endpoint: Endpoint, request: Request): unknown {
-  const hasBody = request.get("content-length") !== undefined && request.get("content-length") !== "0";
-  const isChunked = request.get("transfer-encoding") !== undefined;
-  if ((hasBody || isChunked) && request.is("application/json") === false)
-    throw new BackupError("MediaTypeUnsupported", "Send the body as application/json.");
-  assertDepth(request.body);
-  return parseInput(endpoint.body ?? noInput, request.body ?? {}, "body");
-}
-
-function optionalHeader(request: Request, name: string, schema: z.ZodType<string>): string | null {
-  const value = request.get(name);
-  return value === undefined ? null : parseInput(schema, value, `header.${name}`);
-}
-
-/** The organization is the token's. A platform admin names it; anybody else who names another is told that it is not there. */
-function organizationOf(endpoint: Endpoint, principal: Principal, inputs: readonly unknown[]): string | null {
-  const named = inputs.flatMap((input) => {
-    const value = (input as { organizationId?: unknown }).organizationId;
-    return typeof value === "string" ? [value] : [];
-  });
-  if (new Set(named).size > 1)
-    throw new InputError([{ field: "organizationId", message: "is given more than once, and differently" }]);
-  const [first] = named;
-  if (principal.role !== "platform") {
-    if (first !== undefined && first !== principal.organizationId)
-      throw new BackupError("OrganizationNotFound", "There is no such organization.");
-    return principal.organizationId;
-  }
-  if (first === undefined && endpoint.scope === "organization")
-    throw new InputError([
-      { field: "query.organizationId", message: "must say which organization; the token names none" },
-    ]);
-  return first ?? null;
-}
-
 function purposeOf(call: Call<never, never, never>): Record<string, unknown> {
   const { purpose } = { ...(call.query as object), ...(call.body as object) } as { purpose?: string };
   return purpose === undefined ? {} : { purpose };
-}
-
-/** With an Idempotency-Key, the same request is worked on once, whatever happens to its answer on the way. */
-async function once(
-  endpoint: Endpoint,
-  request: Request,
-  { sessions }: FacadeDependencies,
-  binding: Binding,
-  work: () => Promise<Answer>,
-): Promise<Answer> {
-  const key = optionalHeader(request, "idempotency-key", idempotencyKeyHeader);
-  if (key === null) return await work();
-  // A platform admin's requests over all organizations have none to belong to.
-  const organizationId = binding.organizationId;
-  if (organizationId === null) return await work();
-  const content = JSON.stringify([request.method, request.path, request.query, request.body ?? null]);
-  const requestHash = createHash("sha256").update(content).digest("hex");
-  const keyed: KeyedRequest = { organizationId, actor: binding.actor, key, requestHash };
-  const state = await sessions.run(binding, (bound) => claimKey(bound, keyed));
-  switch (state.kind) {
-    case "answered":
-      return { ...state.answer, headers: { ...state.answer.headers, "Idempotency-Replayed": "true" } };
-    case "other request":
-      throw new BackupError(
-        "IdempotencyKeyReused",
-        "This Idempotency-Key was used for another request; use a new one.",
-      );
-    case "under way":
-      throw new BackupError("IdempotencyKeyInUse", "The request with this Idempotency-Key is still being worked on.");
-    case "new":
-  }
-  try {
-    const { status, body = null, headers = {} } = await work();
-    const kept = { status, body: endpoint.withoutSecrets?.(body) ?? body, headers };
-    await sessions.run(binding, (bound) => keepAnswer(bound, keyed, kept));
-    return { status, body, headers };
-  } catch (error) {
-    await sessions.run(binding, (bound) => releaseKey(bound, keyed)).catch(() => {}); // it is given up by its age then
-    throw error;
-  }
 }
 
 async function allowanceOf(endpoint: Endpoint, call: Call<never, never, never>): Promise<Allowance | null> {

@@ -1,5 +1,7 @@
 // The headers that endpoints take, beside the token.
+import type { Request } from "express";
 import { z } from "zod";
+import { parseInput } from "./input.ts";
 
 /** Visible characters, so that a key can't forge a header or a log line. */
 export const idempotencyKeyHeader = z
@@ -16,3 +18,8 @@ export const lastEventIdHeader = z
   .string()
   .regex(/^[\w-]{1,100}$/, "must be an event's id")
   .meta({ description: "The id of the last event that was seen" });
+
+export function optionalHeader(request: Request, name: string, schema: z.ZodType<string>): string | null {
+  const value = request.get(name);
+  return value === undefined ? null : parseInput(schema, value, `header.${name}`);
+}

@@ -1,5 +1,12 @@
 import { BackupError, type ErrorCode } from "../domain/errors.ts";
 
+/** What a verification found wrong. */
+export interface Problem {
+  readonly key: string;
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
 const damageCodes: readonly ErrorCode[] = [
   "ObjectMissing",
   "ObjectCorrupt",

@@ -5,13 +5,12 @@
 // Keys are told by 52-bit hashes in sorted arrays: 8 bytes a row, so that an organization of 10 million rows fits. Two keys
 // that share a hash could hide a missing row; among 10 million rows the chance is one in a hundred million.
 import type { ForeignKey, TableDescription } from "../domain/schema.ts";
-import { isDamage } from "./damage.ts";
+import { isDamage, type Problem } from "./damage.ts";
 import type { Manifest, TableEntry } from "./manifest.ts";
 import { readMediaFile, readTableRows } from "./read-table.ts";
 import { HashList, hashFields } from "./key-hashes.ts";
 import type { ContentReport } from "./verify-content.ts";
 import type { OrganizationVault } from "./vault.ts";
-import type { Problem } from "./verify-integrity.ts";
 
 export interface ConsistencyReport extends ContentReport {
   readonly foreignKeys: number;

@@ -1,11 +1,10 @@
 // Content: everything that one manifest names is read from the store, authenticated, decrypted, decompressed, and proven
 // against the manifest's row counts, checksums and file hashes. By the same readers that a recovery uses.
+import { isDamage, type Problem } from "./damage.ts";
 import { freeMemory } from "./owned-memory.ts";
-import { isDamage } from "./damage.ts";
 import { tableSegments, type Manifest } from "./manifest.ts";
 import { readMediaFile, readTableRows } from "./read-table.ts";
 import type { OrganizationVault } from "./vault.ts";
-import type { Problem } from "./verify-integrity.ts";
 
 export interface ContentReport {
   readonly segments: number;

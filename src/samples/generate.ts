@@ -7,9 +7,11 @@ import { finished } from "node:stream/promises";
 import { Client } from "pg";
 import { from as copyFrom } from "pg-copy-streams";
 import { makePhoto } from "./photo.ts";
-import { OrganizationRows, columnsOf, tableOrder, type TableText } from "./organization-rows.ts";
+import { OrganizationRows } from "./organization-rows.ts";
 import { Random } from "./random.ts";
+import type { TableText } from "./sample-rows.ts";
 import type { SampleSize } from "./sample-size.ts";
+import { columnsOf, tableOrder } from "./tables.ts";
 
 export interface SampleOptions extends SampleSize {
   readonly databaseUrl: string;
@@ -57,10 +59,10 @@ export async function generateSampleWeddings(options: SampleOptions): Promise<Sa
       organizationIds.push(organization.id);
       for (let number = 0; number < weddings; number++) {
         organization.addWedding(options, number);
-        if (organization.bytes > flushBytes) copyBytes += await flush(client, organization.take());
+        if (organization.made.bytes > flushBytes) copyBytes += await flush(client, organization.made.take());
       }
-      copyBytes += await flush(client, organization.take());
-      rows += organization.rows;
+      copyBytes += await flush(client, organization.made.take());
+      rows += organization.made.rows;
       if (options.mediaDir !== null) {
         for (const path of organization.paths)
           await writePhoto(join(options.mediaDir, path), random, options.photoBytes);

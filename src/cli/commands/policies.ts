@@ -31,7 +31,9 @@ export function addPolicyCommands(program: Command, run: RunVerb): void {
       .option("--after <policy>", "run only after this policy has run well (may be given again)", repeated)
       .option("--verify-cron <line>", "verify stored backups on a schedule of its own, too")
       .addOption(
-        new Option("--verify-level <level>", "how the newest is verified then").choices(provingLevels).default("restore"),
+        new Option("--verify-level <level>", "how the newest is verified then")
+          .choices(provingLevels)
+          .default("restore"),
       )
       .option("--verify-nights <count>", "within so many of these runs every stored byte is read once", "7"),
   ).action(run((session, options: PutPolicyOptions) => runPutPolicy(session, options)));

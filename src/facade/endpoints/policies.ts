@@ -14,75 +14,12 @@ import {
   removePolicy,
   type PolicyValues,
 } from "../../control/policy-changes.ts";
-import { proofLevels } from "../../domain/backup-request.ts";
-import { policyDefaults, scheduleIdOf, type Policy } from "../../domain/policy.ts";
-import { findRetentionFault, retentionDefaults, retentionLimits } from "../../domain/retention.ts";
+import { scheduleIdOf, type Policy } from "../../domain/policy.ts";
 import { defineEndpoint, type Call } from "../endpoint.ts";
-import { id, lineOfText, organizationId } from "../input.ts";
+import { id, organizationId } from "../input.ts";
 import { assertDataSets } from "./backups.ts";
 import { assertOrganization } from "./organizations.ts";
-
-const proofs = [...proofLevels];
-const timeZone = lineOfText(64).meta({ description: "An IANA name", example: "Europe/Paris" });
-const cron = lineOfText(100).meta({ description: "Five fields, in the policy's time zone", example: "0 2 * * *" });
-
-const countOf = (what: string) => z.int().min(1).max(retentionLimits.most).optional().meta({ description: what });
-const daysOf = (what: string) => z.int().min(1).max(retentionLimits.mostDays).optional().meta({ description: what });
-export const retentionSchema = z
-  .strictObject({
-    last: countOf("The newest so many"),
-    withinDays: daysOf("All that are younger"),
-    hourly: countOf("The newest of each of so many hours"),
-    daily: countOf("The newest of each of so many days"),
-    weekly: countOf("The newest of each of so many weeks"),
-    monthly: countOf("The newest of each of so many months"),
-    yearly: countOf("The newest of each of so many years"),
-    minProven: z.int().min(0).max(retentionLimits.most).default(retentionDefaults.minProven).meta({
-      description: "So many proven ones stay whatever the other rules say; while fewer are proven, all stay",
-    }),
-    othersDays: daysOf("How long backups stay that no policy made; else for ever"),
-  })
-  .refine((rules) => findRetentionFault(rules) === null, "must set at least one rule that keeps; null keeps everything")
-  .meta({ id: "Retention" });
-
-const bodySchema = z
-  .strictObject({
-    organizationId: organizationId.optional(),
-    name: lineOfText(100),
-    cron,
-    timeZone: timeZone.default(policyDefaults.timeZone),
-    jitterSeconds: z.int().min(0).max(21_600).default(policyDefaults.jitterSeconds),
-    catchupSeconds: z.int().min(60).max(604_800).default(policyDefaults.catchupSeconds),
-    proof: z.enum(proofs).default(policyDefaults.proof),
-    dataSets: z.array(lineOfText(100)).min(1).max(100).nullable().default(null),
-    retention: retentionSchema.nullable().default(null),
-    paused: z.boolean().default(false),
-  })
-  .meta({ id: "PolicyBody" });
-
-const policySchema = z
-  .object({
-    id: z.string(),
-    organizationId: z.string(),
-    name: z.string(),
-    cron: z.string(),
-    timeZone: z.string(),
-    jitterSeconds: z.number(),
-    catchupSeconds: z.number(),
-    proof: z.string(),
-    dataSets: z.array(z.string()).nullable(),
-    verification: z
-      .object({ cron: z.string(), level: z.string(), nights: z.number() })
-      .loose()
-      .nullable()
-      .meta({ description: "Proofs on a schedule of their own" }),
-    retention: retentionSchema.nullable().meta({ description: "Null: everything is kept" }),
-    paused: z.boolean(),
-    version: z.number(),
-    words: z.string().meta({ description: "The cron line in words" }),
-    nextRuns: z.array(z.string()),
-  })
-  .meta({ id: "Policy" });
+import { policyBody, policyForm } from "./policy-forms.ts";
 
 const policyId = z.strictObject({ policyId: id });
 const etagOf = (policy: Policy): string => `"${policy.version}"`;
@@ -95,7 +32,7 @@ function describe(policy: Policy) {
 type AnyCall = Pick<Call<never, never, never>, "dependencies" | "headers" | "client" | "run">;
 
 /** @throws PolicyInvalid, ValueInvalid */
-function readValues(call: AnyCall, body: z.output<typeof bodySchema>): PolicyValues {
+function readValues(call: AnyCall, body: z.output<typeof policyBody>): PolicyValues {
   const { organizationId: _organizationId, ...values } = body;
   previewSchedule(values.cron, values.timeZone);
   assertDataSets(call, values.dataSets);
@@ -122,7 +59,7 @@ export const listPolicies = defineEndpoint({
   scope: "any",
   summary: "Policies and when they run",
   query: z.strictObject({ organizationId: organizationId.optional() }),
-  success: { status: 200, description: "All of them", schema: z.object({ policies: z.array(policySchema) }) },
+  success: { status: 200, description: "All of them", schema: z.object({ policies: z.array(policyForm) }) },
   async handle(call) {
     const policies = await call.run((bound) =>
       listPolicyRows(bound, call.organizationId === null ? {} : { organizationId: call.organizationId }),
@@ -138,8 +75,8 @@ export const createPolicyEndpoint = defineEndpoint({
   action: "policy.write",
   scope: "organization",
   summary: "Make a policy",
-  body: bodySchema,
-  success: { status: 201, description: "The policy", schema: policySchema, location: true, etag: true },
+  body: policyBody,
+  success: { status: 201, description: "The policy", schema: policyForm, location: true, etag: true },
   refusals: ["PolicyExists", "PolicyInvalid", "OrganizationNotFound"],
   async handle(call) {
     const values = readValues(call, call.body);
@@ -165,7 +102,7 @@ export const readPolicy = defineEndpoint({
   success: {
     status: 200,
     description: "The policy",
-    schema: policySchema.extend({
+    schema: policyForm.extend({
       schedule: z
         .object({ paused: z.boolean(), nextRuns: z.array(z.string()), recentRuns: z.array(z.string()) })
         .nullable()
@@ -189,9 +126,9 @@ export const replacePolicy = defineEndpoint({
   scope: "organization",
   summary: "Change a policy; with If-Match only the version that was read",
   params: policyId,
-  body: bodySchema,
+  body: policyBody,
   conditional: true,
-  success: { status: 200, description: "The policy", schema: policySchema, etag: true },
+  success: { status: 200, description: "The policy", schema: policyForm, etag: true },
   refusals: ["PolicyNotFound", "PolicyExists", "PolicyChanged", "PolicyInvalid"],
   async handle(call) {
     const values = readValues(call, call.body);
@@ -236,7 +173,7 @@ const pauseEndpoint = (name: "pause" | "resume") =>
     summary: name === "pause" ? "Stop running it" : "Run it again",
     params: policyId,
     query: z.strictObject({ organizationId: organizationId.optional() }),
-    success: { status: 200, description: "The policy", schema: policySchema, etag: true },
+    success: { status: 200, description: "The policy", schema: policyForm, etag: true },
     refusals: ["PolicyNotFound"],
     async handle(call) {
       const policy = await call.run(async (bound) =>
@@ -248,20 +185,3 @@ const pauseEndpoint = (name: "pause" | "resume") =>
 
 export const pausePolicyEndpoint = pauseEndpoint("pause");
 export const resumePolicyEndpoint = pauseEndpoint("resume");
-
-export const previewPolicySchedule = defineEndpoint({
-  id: "previewSchedule",
-  method: "get",
-  path: "/api/admin/schedule-preview",
-  action: "policy.read",
-  scope: "any",
-  summary: "What a cron line means, in words and times",
-  query: z.strictObject({ cron, timeZone: timeZone.default(policyDefaults.timeZone) }),
-  success: {
-    status: 200,
-    description: "Words and the next runs",
-    schema: z.object({ words: z.string(), nextRuns: z.array(z.string()) }),
-  },
-  refusals: ["PolicyInvalid"],
-  handle: async ({ query }) => ({ status: 200, body: previewSchedule(query.cron, query.timeZone) }),
-});

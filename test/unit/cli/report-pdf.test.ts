@@ -3,7 +3,8 @@
 import { expect, test } from "@jest/globals";
 import { drawPdf } from "../../../src/cli/report-pdf.ts";
 import { describeReport, reportTitle } from "../../../src/cli/report-sections.ts";
-import { writeReport, type Evidence } from "../../../src/domain/compliance-report.ts";
+import type { Evidence } from "../../../src/domain/compliance-evidence.ts";
+import { writeReport } from "../../../src/domain/compliance-report.ts";
 import { readPdf } from "../../support/read-pdf.ts";
 
 const evidence: Evidence = {

@@ -1,7 +1,8 @@
 // What a copy under another organization id changes, decided from a schema's description alone.
 import { describe, expect, test } from "@jest/globals";
 import type { Catalogue } from "../../../src/domain/catalogue.ts";
-import { suggestCatalogue, writeCatalogue } from "../../../src/domain/catalogue-suggest.ts";
+import { suggestCatalogue } from "../../../src/domain/catalogue-suggest.ts";
+import { writeCatalogue } from "../../../src/domain/write-catalogue.ts";
 import { planClone } from "../../../src/domain/restore/clone-plan.ts";
 import type { SequenceDescription, TableDescription } from "../../../src/domain/schema.ts";
 import { uniqueKeysOf } from "../../../src/domain/unique-keys.ts";

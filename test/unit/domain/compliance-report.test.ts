@@ -1,6 +1,7 @@
 // The report's figures are those of the evidence, and each recommendation names its figure.
 import { expect, test } from "@jest/globals";
-import { writeReport, type Evidence } from "../../../src/domain/compliance-report.ts";
+import type { Evidence } from "../../../src/domain/compliance-evidence.ts";
+import { writeReport } from "../../../src/domain/compliance-report.ts";
 
 const nothing: Evidence = {
   organizationId: "o",
