@@ -33,8 +33,13 @@ export async function runDoctor(session: Session): Promise<number> {
     return `${store.description}: create, read, refuse to overwrite, delete in ${latencyMs} ms`;
   });
   await look("repository and key", async () => {
-    const repository = await session.repository();
-    return `opened; ${(await repository.listOrganizations()).length} organizations`;
+    try {
+      const repository = await session.repository();
+      return `opened; ${(await repository.listOrganizations()).length} organizations`;
+    } catch (error) {
+      if (!(error instanceof BackupError && error.code === "RepositoryMissing")) throw error;
+      return "none yet; the first backup makes it, with this key";
+    }
   });
   await look("source database", async () => {
     const source = await session.source();

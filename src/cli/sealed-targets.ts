@@ -32,7 +32,7 @@ export async function sealChannelSecret(session: Session, channelId: string, sec
 /** The source's for null, else the URL that sealRestoreTarget() sealed. */
 export async function restoreTargetUrl(session: Session, sealed: string | null): Promise<string> {
   if (sealed !== null) return await openText(await session.encryptionKey(), restoreTargetPurpose, sealed);
-  await session.servers();
+  await session.sourceServer();
   return session.sourceUrl;
 }
 

@@ -53,6 +53,11 @@ export class Session {
     });
   }
 
+  /** The embedded source's. With a source of one's own nothing is started: to read a schema needs no Temporal. */
+  async sourceServer(): Promise<void> {
+    if (this.config.sourceUrl === null) await this.servers();
+  }
+
   async startStack(): Promise<LocalStack> {
     const stack = await startLocalStack(this.config, { cacheDir: this.cacheDir, say: (line) => this.output.say(line) });
     this.stack = stack;
@@ -123,7 +128,7 @@ export class Session {
   }
 
   async source(): Promise<SourceDatabase> {
-    await this.servers();
+    await this.sourceServer();
     return await this.resources.keep("source", async () => createPostgresSource({ url: this.sourceUrl }));
   }
 

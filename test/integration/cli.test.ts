@@ -167,6 +167,11 @@ test("doctor tries every part, and fails with the one that is not well", async (
     0,
     expect.not.arrayContaining(["fail"]),
   ]);
+  const fresh = await commands.json(["doctor"], { BACKUP_STORAGE_BUCKET: join(folder, "no-repository-yet") });
+  const repository = (fresh.json as { part: string; detail: string }[]).find(({ part }) =>
+    part.startsWith("repository"),
+  );
+  expect([fresh.code, repository?.detail]).toEqual([0, expect.stringContaining("the first backup makes it")]);
   const ill = await commands.json(["doctor"], { BACKUP_SOURCE_DATABASE_URL: nowhere.BACKUP_SOURCE_DATABASE_URL });
   const failed = (ill.json as { part: string; state: string }[]).filter((each) => each.state === "fail");
   expect([ill.code, failed.map((each) => each.part)]).toEqual([1, ["source database", "control tables"]]);

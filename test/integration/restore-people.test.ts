@@ -73,7 +73,7 @@ async function order(options: Partial<RestoreOptions>, person: Person | null = n
     output,
     config: { restoreTargetUrl: null },
     stack: null,
-    servers: async () => {},
+    sourceServer: async () => {},
     sourceUrl: rig.database.url,
     client: async () => rig.client,
     control: async () => rig.control,

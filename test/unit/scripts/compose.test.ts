@@ -2,6 +2,10 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "@jest/globals";
 import { parse } from "yaml";
+import { findAuthSecret } from "../../../src/config/auth-secret.ts";
+import { parseConfig } from "../../../src/config/config.ts";
+import { findEncryptionKey } from "../../../src/config/encryption-key.ts";
+import { loadCatalogue } from "../../../src/config/load-catalogue.ts";
 import { variables } from "../../../src/config/variables.ts";
 
 interface Service {
@@ -17,6 +21,7 @@ interface Service {
   readonly labels?: Readonly<Record<string, string>>;
   readonly healthcheck?: object;
   readonly environment?: Readonly<Record<string, string>>;
+  readonly configs?: readonly { readonly source: string; readonly target: string }[];
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
 }
 
@@ -24,6 +29,7 @@ const text = await readFile("docker-compose.temporal.yml", "utf8");
 const compose = parse(text, { merge: true }) as {
   readonly services: Readonly<Record<string, Service>>;
   readonly networks: Readonly<Record<string, { readonly internal?: boolean } | null>>;
+  readonly configs: Readonly<Record<string, { readonly file?: string }>>;
 };
 const services = Object.entries(compose.services);
 const endsByItself = (name: string): boolean =>
@@ -79,6 +85,27 @@ test("the product's services set only variables that the product knows", () => {
     if (!image?.startsWith("wedsync-backup:")) continue;
     for (const name of Object.keys(environment ?? {})) expect(Object.keys(variables.shape)).toContain(name);
   }
+});
+
+/** As compose fills it in, where somebody set what it asks for by name and nothing else. */
+const filled = (value: string): string =>
+  value.replaceAll(/\$\{(\w+):([?-])([^}]*)\}/g, (_, name: string, kind: string, text: string) =>
+    kind === "-" ? text : name.endsWith("_URL") ? "postgres://backup:secret@db.example.org:5432/app" : "f".repeat(48),
+  );
+
+test.each(["worker", "facade"])("what compose asks for is all that the %s needs", async (name) => {
+  const given = Object.entries(compose.services[name]?.environment ?? {}).map(([key, value]) => [key, filled(value)]);
+  const config = parseConfig(Object.fromEntries(given) as Record<string, string>, { cwd: "/app" });
+  expect(config.warnings).toEqual([]);
+  const say = (line: string): never => {
+    throw new Error(line); // a secret that is made in a container goes with it
+  };
+  expect(await findEncryptionKey(config, say)).toHaveLength(48);
+  if (name === "facade") expect(await findAuthSecret(config, say)).toHaveLength(48);
+  const mounted = compose.services[name]?.configs?.find(({ target }) => target === config.cataloguePath);
+  expect(await loadCatalogue(filled(compose.configs[mounted?.source ?? ""]?.file ?? "nowhere"))).toMatchObject({
+    name: "wedsync",
+  });
 });
 
 test("the image runs as an ordinary user on a pinned Node, and hears SIGTERM", async () => {
