@@ -1,6 +1,7 @@
 // Stage 4 (and 8 for files), collect: reads on and puts segments on the bench, until the batch holds enough for a pack.
 import { Context } from "@temporalio/activity";
 import { BackupError } from "../src/domain/errors.ts";
+import { noFigures } from "../src/domain/progress.ts";
 import { giveBackSegmentBuffer } from "../src/repository/segment-buffers.ts";
 import type { Bench } from "./bench.ts";
 import type { BackupSession } from "./backup-session.ts";
@@ -8,7 +9,7 @@ import { Batch } from "./batch.ts";
 import type { BatchKey, CollectedBatch } from "./contract.ts";
 import { beatWhile } from "./heartbeat.ts";
 import type { OrganizationProgress } from "./organization-progress.ts";
-import { noFigures, Stopwatch } from "./stopwatch.ts";
+import { Stopwatch } from "./stopwatch.ts";
 
 /** What well-compressed rows may add up to: a lost batch is read again. */
 const maxRawBytes = 128 * 1024 * 1024;

@@ -1,11 +1,11 @@
 // Compensation of a run that failed, was cancelled or started again: what it uploaded and no manifest names is removed. Safe
 // to repeat, and safe when the run had in fact sealed: packs that a manifest names stay.
 import { BackupError } from "../src/domain/errors.ts";
+import { noFigures } from "../src/domain/progress.ts";
 import type { JobLedger } from "../src/ports/job-ledger.ts";
 import type { Repository } from "../src/repository/repository.ts";
 import { beatWhile } from "./heartbeat.ts";
 import type { SealedBackup, SessionKey } from "./contract.ts";
-import { noFigures } from "./stopwatch.ts";
 
 interface Uploads {
   readonly key: SessionKey;

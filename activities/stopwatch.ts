@@ -70,5 +70,3 @@ export class Stopwatch {
     };
   }
 }
-
-export const noFigures: StageFigures = { wallMs: 0, cpuMs: 0, bytesIn: 0, bytesOut: 0, calls: 0 };

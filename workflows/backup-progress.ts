@@ -1,8 +1,6 @@
 // Keeps the figures of one run, from what the activities answer.
-import type { BackupProgress, BackupStage, StageFigures } from "../src/domain/progress.ts";
+import { noFigures, type BackupProgress, type BackupStage, type StageFigures } from "../src/domain/progress.ts";
 import type { CollectedBatch, SnapshotReady } from "../activities/contract.ts";
-
-const noFigures: StageFigures = { wallMs: 0, cpuMs: 0, bytesIn: 0, bytesOut: 0, calls: 0 };
 
 export function addFigures(a: StageFigures = noFigures, b: StageFigures = noFigures): StageFigures {
   return {

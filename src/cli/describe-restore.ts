@@ -4,6 +4,9 @@ import type { TableDifference } from "../domain/restore-request.ts";
 import type { ChosenBackup, RestoreOutcome, RollbackOutcome } from "../domain/restore-run.ts";
 import type { DifferenceRow } from "../ports/restore-target.ts";
 import { number, seconds, table } from "./output.ts";
+import { printable } from "./printable.ts";
+
+const longest = 60;
 
 export function describeDifferences(differences: readonly TableDifference[]): string {
   const telling = differences.filter((each) => each.missing + each.changed + each.liveOnly + each.taken > 0);
@@ -34,7 +37,8 @@ export const describeBackup = (backup: ChosenBackup): string =>
 /** Old and new side by side. Values are data of the organization: for its admin's terminal only. */
 /** `masked`: columns of which only whether they differ is told. */
 export function describeRow(row: DifferenceRow, masked: ReadonlySet<string> = new Set()): string {
-  const tell = (column: string, value: string | null): string => (masked.has(column) ? "(masked)" : printable(value));
+  const tell = (column: string, value: string | null): string =>
+    masked.has(column) ? "(masked)" : value === null ? "NULL" : printable(value, longest);
   const key = Object.entries(row.key)
     .map(([column, value]) => `${column} = ${tell(column, value)}`)
     .join(", ");
@@ -120,13 +124,4 @@ export function describeRestores(rows: readonly RestoreRow[]): string {
       row.restoredRows === null ? "" : number(row.restoredRows),
     ]),
   );
-}
-
-const longest = 60;
-
-/** A value may hold anything; a terminal must not obey it. */
-function printable(value: string | null): string {
-  if (value === null) return "NULL";
-  const plain = value.replaceAll(/[\p{Cc}\p{Cf}]/gu, "·");
-  return plain.length <= longest ? plain : `${plain.slice(0, longest - 1)}…`;
 }

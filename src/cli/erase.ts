@@ -9,6 +9,7 @@ import { readLegalHold } from "../control/legal-hold.ts";
 import { countAmounts, isConfirmed, type ErasureCertificate, type StoredAmounts } from "../domain/erase-run.ts";
 import { BackupError } from "../domain/errors.ts";
 import { describeLock } from "../repository/erasure.ts";
+import { isInSource } from "./is-in-source.ts";
 import { bringWorker } from "./open-worker.ts";
 import { findOrganizationName } from "./organization-names.ts";
 import { bytes, number, usage } from "./output.ts";
@@ -59,7 +60,7 @@ async function look(session: Session, organizationId: string) {
     await findErasure(control, organizationId),
   ];
   const isKnown = countAmounts(stored) > 0 || Object.keys(rows).length > 0 || known !== null;
-  if (!isKnown && !(await session.source().then(async (source) => await isInSource(session, source, organizationId))))
+  if (!isKnown && !(await isInSource(session, organizationId)))
     throw new BackupError(
       "OrganizationNotFound",
       `Nothing is known of an organization ${organizationId}: no backup, no row, not in the source.`,
@@ -74,15 +75,6 @@ async function look(session: Session, organizationId: string) {
       ...locks.map((lock) => `${lock.key}: ${describeLock(lock)}`),
     ],
   };
-}
-
-async function isInSource(
-  session: Session,
-  source: Awaited<ReturnType<Session["source"]>>,
-  organizationId: string,
-): Promise<boolean> {
-  const { root } = await session.catalogue();
-  return (await source.listOrganizations(root)).includes(organizationId);
 }
 
 /** @throws ErasureUnconfirmed, UsageInvalid where nobody can be asked */

@@ -1,6 +1,7 @@
 // wedsync-backup hold: the legal hold of an organization. While it stands, nothing of its backups is removed.
 import { liftLegalHold, listLegalHolds, placeLegalHold } from "../control/legal-hold.ts";
 import { BackupError } from "../domain/errors.ts";
+import { isInSource } from "./is-in-source.ts";
 import { table } from "./output.ts";
 import type { Session } from "./session.ts";
 
@@ -11,13 +12,8 @@ export async function runPlaceHold(
   if (reason.trim() === "" || reason.length > 500)
     throw new BackupError("UsageInvalid", "--reason says in 1 to 500 characters why everything must be kept.");
   // One that has neither rows nor backups is a slip of the pen; holding it would protect nobody.
-  const [source, repository, catalogue] = [
-    await session.source(),
-    await session.repository(),
-    await session.catalogue(),
-  ];
-  const known = [...(await repository.listOrganizations()), ...(await source.listOrganizations(catalogue.root))];
-  if (!known.includes(organization))
+  const backedUp = await (await session.repository()).listOrganizations();
+  if (!backedUp.includes(organization) && !(await isInSource(session, organization)))
     throw new BackupError("OrganizationNotFound", `There is no organization ${organization}, and no backup of one.`);
   const hold = await placeLegalHold(await session.control(), { organizationId: organization, reason, actor: "cli" });
   session.output.result(

@@ -21,6 +21,7 @@ import {
 } from "../domain/notification.ts";
 import { readRecipients, readWebhookUrl, showTarget } from "../domain/notification-target.ts";
 import { BackupError } from "../domain/errors.ts";
+import { isInSource } from "./is-in-source.ts";
 import { bringWorker } from "./open-worker.ts";
 import { table, usage } from "./output.ts";
 import { sealChannelSecret, sealChannelTarget } from "./sealed-targets.ts";
@@ -38,8 +39,8 @@ export async function runAddChannel(session: Session, options: AddChannelOptions
   const { organization: organizationId, name } = options;
   const target = readTarget(options, session.config.notifications.allowedHosts);
   const events = readEvents(options.event);
-  const [control, source, catalogue] = [await session.control(), await session.source(), await session.catalogue()];
-  if (!(await source.listOrganizations(catalogue.root)).includes(organizationId))
+  const control = await session.control();
+  if (!(await isInSource(session, organizationId)))
     throw new BackupError("OrganizationNotFound", `There is no organization ${organizationId}.`);
   const id = randomUUID();
   const channel = await createChannel(

@@ -2,6 +2,7 @@
 // workflow history or JSON output.
 import { Client } from "pg";
 import { quoteIdentifier, quoteTable } from "../domain/sql-quoting.ts";
+import { printable } from "./printable.ts";
 import type { Session } from "./session.ts";
 
 export type OrganizationNames = ReadonlyMap<string, string>;
@@ -10,46 +11,39 @@ const longest = 30;
 
 /** Empty where the catalogue names no such column, or with --json. */
 export async function nameOrganizations(session: Session): Promise<OrganizationNames> {
-  const { root, organizationName } = await session.catalogue();
-  if (organizationName === undefined || session.output.json) return new Map();
-  const client = new Client({ connectionString: session.sourceUrl });
-  client.on("error", () => {}); // shows itself with the query
-  try {
-    await client.connect();
-    const { rows } = await client.query<{ id: string; name: string | null }>(
-      `SELECT ${quoteIdentifier(root.key)}::text AS id, ${quoteIdentifier(organizationName)}::text AS name FROM ${quoteTable(root.table)}`,
-    );
-    return new Map(rows.flatMap(({ id, name }) => (name ? [[id, printable(name)] as const] : [])));
-  } catch {
+  if (session.output.json) return new Map();
+  const names = await readNames(session, null);
+  if (names === "unreadable") {
     session.output.say("the organizations' names can't be read; their ids are shown instead");
     return new Map();
-  } finally {
-    await client.end().catch(() => {}); // what was asked is answered already
   }
+  return new Map([...names].map(([id, name]) => [id, printable(name.trim(), longest)]));
 }
 
 /** In full, to compare with what somebody typed; never shown. Null where there is none, or none can be read. */
 export async function findOrganizationName(session: Session, organizationId: string): Promise<string | null> {
+  const names = await readNames(session, organizationId);
+  return names === "unreadable" ? null : (names.get(organizationId) ?? null); // then the id alone will do
+}
+
+/** Of one organization, or of all for null. */
+async function readNames(session: Session, organizationId: string | null): Promise<OrganizationNames | "unreadable"> {
   const { root, organizationName } = await session.catalogue();
-  if (organizationName === undefined) return null;
+  if (organizationName === undefined) return new Map();
   const client = new Client({ connectionString: session.sourceUrl });
   client.on("error", () => {}); // shows itself with the query
+  const id = `${quoteIdentifier(root.key)}::text`;
   try {
     await client.connect();
-    const { rows } = await client.query<{ name: string | null }>(
-      `SELECT ${quoteIdentifier(organizationName)}::text AS name FROM ${quoteTable(root.table)} WHERE ${quoteIdentifier(root.key)}::text = $1`,
-      [organizationId],
+    const { rows } = await client.query<{ id: string; name: string | null }>(
+      `SELECT ${id} AS id, ${quoteIdentifier(organizationName)}::text AS name FROM ${quoteTable(root.table)}
+       ${organizationId === null ? "" : `WHERE ${id} = $1`}`,
+      organizationId === null ? [] : [organizationId],
     );
-    return rows[0]?.name ?? null;
+    return new Map(rows.flatMap(({ id: key, name }) => (name ? [[key, name] as const] : [])));
   } catch {
-    return null; // then the id alone will do
+    return "unreadable";
   } finally {
     await client.end().catch(() => {}); // what was asked is answered already
   }
-}
-
-/** A name may hold anything; a terminal must not obey it. */
-function printable(name: string): string {
-  const plain = name.replaceAll(/[\p{Cc}\p{Cf}]/gu, " ").trim();
-  return plain.length <= longest ? plain : `${plain.slice(0, longest - 1)}…`;
 }

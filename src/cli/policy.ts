@@ -13,6 +13,7 @@ import type { VerificationLevel } from "../domain/verify-run.ts";
 import { BackupError } from "../domain/errors.ts";
 import { scheduleIdOf, verificationScheduleIdOf, type Policy } from "../domain/policy.ts";
 import { describeRetention } from "../domain/retention.ts";
+import { isInSource } from "./is-in-source.ts";
 import { table } from "./output.ts";
 import { readRetention, type RetentionOptions } from "./retention-options.ts";
 import type { Session } from "./session.ts";
@@ -37,17 +38,11 @@ export async function runPutPolicy(session: Session, options: PutPolicyOptions):
   if (options.verifyCron !== undefined) previewSchedule(options.verifyCron, options.timeZone);
   const nights = Math.max(1, wholeNumber("--verify-nights", options.verifyNights, 366));
   const retention = readRetention(options);
-  const [control, client, source, catalogue] = [
-    await session.control(),
-    await session.client(),
-    await session.source(),
-    await session.catalogue(),
-  ];
-  const known = await source.listOrganizations(catalogue.root);
-  if (!known.includes(options.organization))
+  const [control, client] = [await session.control(), await session.client()];
+  if (!(await isInSource(session, options.organization)))
     throw new BackupError(
       "OrganizationNotFound",
-      `There is no organization ${options.organization} in ${catalogue.root.table}. Give the key of one of its rows.`,
+      `There is no organization ${options.organization} in ${(await session.catalogue()).root.table}. Give the key of one of its rows.`,
     );
   const policy = await putPolicy(control, {
     organizationId: options.organization,

@@ -2,6 +2,7 @@
 // PDF, or in the terminal.
 import { writeFile } from "node:fs/promises";
 import { readEvidence } from "../control/evidence.ts";
+import { escapeHtml } from "../domain/escape-html.ts";
 import { writeReport, type ComplianceReport } from "../domain/compliance-report.ts";
 import { table, usage } from "./output.ts";
 import { drawPdf } from "./report-pdf.ts";
@@ -47,15 +48,12 @@ function readMoment(name: string, text: string | undefined): Date | null {
   return moment;
 }
 
-const escape = (text: string): string =>
-  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
-
 /** One file without scripts or links; prints well. */
 export function drawPage(report: ComplianceReport): string {
   const body = describeReport(report)
     .map(
       ({ title, rows }) =>
-        `<h2>${escape(title)}</h2>\n<table>${rows.map((row) => `<tr>${row.map((cell) => `<td>${escape(cell)}</td>`).join("")}</tr>`).join("\n")}</table>`,
+        `<h2>${escapeHtml(title)}</h2>\n<table>${rows.map((row) => `<tr>${row.map((cell) => `<td>${escapeHtml(cell)}</td>`).join("")}</tr>`).join("\n")}</table>`,
     )
     .join("\n");
   return `<!doctype html>

@@ -1,4 +1,5 @@
 // One entry of the audit log, as it is read.
+import { utcMoment } from "./utc-moment.ts";
 
 export interface AuditEntryFields {
   readonly chain: string;
@@ -16,5 +17,5 @@ export interface AuditEntryFields {
 }
 
 /** Of backup.audit_log AS a. The position and the details are read as each use needs them. */
-export const auditEntryColumns = `a.chain, to_char(a.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at, a.organization_id AS "organizationId",
+export const auditEntryColumns = `a.chain, ${utcMoment("a.at")} AS at, a.organization_id AS "organizationId",
   a.actor, a.actor_role AS "actorRole", a.action, a.subject, a.outcome, a.ip_hash AS "ipHash", a.request_id AS "requestId", a.hash`;

@@ -1,6 +1,7 @@
 // The job history for the facade: filtered, newest first, page by page. Each combination of filters that is common has an
 // index which gives its order (migrations/0005_facade.sql); test/integration/facade-plans.test.ts looks at the plans.
 import type { Queryable } from "./control-database.ts";
+import { utcMoment } from "./utc-moment.ts";
 
 export interface JobDetails {
   readonly id: string;
@@ -44,8 +45,8 @@ export interface JobPageFilter {
 }
 
 const columns = `j.id, j.organization_id AS "organizationId", j.policy_id AS "policyId", j.status, j.trigger, j.requested_by AS "requestedBy",
-  j.workflow_id AS "workflowId", j.data_sets AS "dataSets", j.proof, to_char(j.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "startedAt",
-  to_char(j.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "finishedAt", j.sequence, j.row_count::float8 AS rows,
+  j.workflow_id AS "workflowId", j.data_sets AS "dataSets", j.proof, ${utcMoment("j.started_at")} AS "startedAt",
+  ${utcMoment("j.finished_at")} AS "finishedAt", j.sequence, j.row_count::float8 AS rows,
   j.raw_bytes::float8 AS "rawBytes", j.stored_bytes::float8 AS "storedBytes", j.reused_bytes::float8 AS "reusedBytes", j.file_count AS files,
   j.missing_files AS "missingFiles", j.restarts, j.stages,
   to_char(j.released_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS "releasedAt", j.error_code AS "errorCode", j.error_message AS "errorMessage",

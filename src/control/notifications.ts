@@ -3,6 +3,7 @@
 import { BackupError } from "../domain/errors.ts";
 import type { NotificationEvent } from "../domain/notification.ts";
 import type { Queryable } from "./control-database.ts";
+import { utcMoment } from "./utc-moment.ts";
 
 export interface Channel {
   readonly id: string;
@@ -19,8 +20,7 @@ export interface NewChannel extends Omit<Channel, "createdAt"> {
   readonly requestedBy: string;
 }
 
-const time = (column: string): string => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
-const columns = `id, organization_id AS "organizationId", name, kind, events, shown, ${time("created_at")} AS "createdAt"`;
+const columns = `id, organization_id AS "organizationId", name, kind, events, shown, ${utcMoment("created_at")} AS "createdAt"`;
 
 /** Without its target, which follows in the same transaction. @throws NotificationChannelExists */
 export async function insertChannel(database: Queryable, channel: NewChannel): Promise<Channel> {
@@ -121,8 +121,8 @@ export async function listDeliveries(database: Queryable, filter: DeliveryFilter
   const { organizationId, id = null, channelId = null, after = null, limit } = filter;
   return await database.query<Delivery>(
     `SELECT d.id, d.organization_id AS "organizationId", d.channel_id AS "channelId", d.channel_name AS "channelName", d.event,
-       d.subject_id AS "subjectId", ${time("d.created_at")} AS "createdAt", CASE d.status WHEN 'handed' THEN 'sending' ELSE d.status END AS status,
-       d.attempts, ${time("d.last_attempt_at")} AS "lastAttemptAt",
+       d.subject_id AS "subjectId", ${utcMoment("d.created_at")} AS "createdAt", CASE d.status WHEN 'handed' THEN 'sending' ELSE d.status END AS status,
+       d.attempts, ${utcMoment("d.last_attempt_at")} AS "lastAttemptAt",
        CASE WHEN d.error_code IS NOT NULL THEN json_build_object('code', d.error_code, 'message', coalesce(d.error_message, '')) END AS error
      FROM backup.notification_deliveries d
      WHERE ($1::text IS NULL OR d.organization_id = $1) AND ($2::uuid IS NULL OR d.id = $2) AND ($3::uuid IS NULL OR d.channel_id = $3)

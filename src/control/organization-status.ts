@@ -1,5 +1,6 @@
 // How organizations are protected, from the table that triggers keep: as many rows as organizations, however many jobs.
 import type { Queryable } from "./control-database.ts";
+import { utcMoment } from "./utc-moment.ts";
 
 export interface OrganizationStatus {
   readonly organizationId: string;
@@ -26,8 +27,6 @@ export interface OrganizationStatus {
   readonly storedBytes: number;
 }
 
-const time = (column: string): string => `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
-
 /** Of the given organizations, known ones only. */
 export async function readOrganizationStatus(
   bound: Queryable,
@@ -39,10 +38,10 @@ export async function readOrganizationStatus(
        (SELECT count(*)::integer FROM backup.backup_policies p WHERE p.organization_id = asked.id) AS policies,
        (SELECT count(*)::integer FROM backup.backup_policies p WHERE p.organization_id = asked.id AND NOT p.paused) AS "activePolicies",
        (SELECT count(*)::integer FROM backup.overdue_policies o WHERE o.organization_id = asked.id) AS "overduePolicies",
-       s.last_job_id AS "lastJobId", s.last_status AS "lastStatus", ${time("s.last_started_at")} AS "lastStartedAt",
-       s.last_good_job_id AS "lastGoodJobId", s.last_good_sequence AS "lastGoodSequence", ${time("s.last_good_at")} AS "lastGoodAt",
-       ${time("s.last_failed_at")} AS "lastFailedAt", s.last_error_code AS "lastErrorCode", coalesce(s.failures_since_good, 0) AS "failuresSinceGood",
-       s.last_proven_job_id AS "lastProvenJobId", s.last_proven_level AS "lastProvenLevel", ${time("s.last_proven_at")} AS "lastProvenAt",
+       s.last_job_id AS "lastJobId", s.last_status AS "lastStatus", ${utcMoment("s.last_started_at")} AS "lastStartedAt",
+       s.last_good_job_id AS "lastGoodJobId", s.last_good_sequence AS "lastGoodSequence", ${utcMoment("s.last_good_at")} AS "lastGoodAt",
+       ${utcMoment("s.last_failed_at")} AS "lastFailedAt", s.last_error_code AS "lastErrorCode", coalesce(s.failures_since_good, 0) AS "failuresSinceGood",
+       s.last_proven_job_id AS "lastProvenJobId", s.last_proven_level AS "lastProvenLevel", ${utcMoment("s.last_proven_at")} AS "lastProvenAt",
        coalesce(s.jobs_started, 0)::float8 AS "jobsStarted", coalesce(s.jobs_good, 0)::float8 AS "jobsGood",
        coalesce(s.jobs_failed, 0)::float8 AS "jobsFailed", coalesce(s.stored_bytes, 0)::float8 AS "storedBytes"
      FROM unnest($1::text[]) AS asked (id) LEFT JOIN backup.organization_status s ON s.organization_id = asked.id

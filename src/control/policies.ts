@@ -4,17 +4,17 @@ import { BackupError } from "../domain/errors.ts";
 import type { Policy } from "../domain/policy.ts";
 import type { ControlDatabase, Queryable } from "./control-database.ts";
 
-export const verificationColumn = `CASE WHEN verify_cron IS NOT NULL
+const verificationColumn = `CASE WHEN verify_cron IS NOT NULL
     THEN json_build_object('cron', verify_cron, 'level', verify_level, 'nights', verify_nights) END AS verification`;
 /** An empty object, the column's default, keeps everything. */
-export const retentionColumn = "nullif(retention, '{}'::jsonb) AS retention";
-const columns = `id, organization_id AS "organizationId", name, cron, time_zone AS "timeZone", jitter_seconds AS "jitterSeconds",
+const retentionColumn = "nullif(retention, '{}'::jsonb) AS retention";
+export const policyColumns = `id, organization_id AS "organizationId", name, cron, time_zone AS "timeZone", jitter_seconds AS "jitterSeconds",
   catchup_seconds AS "catchupSeconds", proof, data_sets AS "dataSets", paused, version,
   ${verificationColumn}, ${retentionColumn}`;
 
 export async function listPolicies(database: Queryable, filter: { organizationId?: string } = {}): Promise<Policy[]> {
   return await database.query<Policy>(
-    `SELECT ${columns} FROM backup.backup_policies WHERE $1::text IS NULL OR organization_id = $1 ORDER BY organization_id, name`,
+    `SELECT ${policyColumns} FROM backup.backup_policies WHERE $1::text IS NULL OR organization_id = $1 ORDER BY organization_id, name`,
     [filter.organizationId ?? null],
   );
 }
@@ -23,7 +23,7 @@ export async function listPolicies(database: Queryable, filter: { organizationId
 export async function getPolicy(database: Queryable, id: string): Promise<Policy> {
   const isId = /^[0-9a-f-]{36}$/i.test(id);
   const [policy] = isId
-    ? await database.query<Policy>(`SELECT ${columns} FROM backup.backup_policies WHERE id = $1`, [id])
+    ? await database.query<Policy>(`SELECT ${policyColumns} FROM backup.backup_policies WHERE id = $1`, [id])
     : [];
   if (policy === undefined)
     throw new BackupError("PolicyNotFound", `There is no policy ${id}. See: wedsync-backup policy list`);
@@ -49,7 +49,7 @@ export async function putPolicy(database: ControlDatabase, policy: NewPolicy): P
        verify_nights = CASE WHEN $11 THEN excluded.verify_nights ELSE p.verify_nights END,
        retention = CASE WHEN $15 THEN excluded.retention ELSE p.retention END,
        version = p.version + 1, updated_at = now()
-     RETURNING ${columns}`,
+     RETURNING ${policyColumns}`,
     [
       randomUUID(),
       organizationId,

@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { BackupError } from "../domain/errors.ts";
 import type { Policy } from "../domain/policy.ts";
-import { retentionColumn, verificationColumn } from "./policies.ts";
+import { policyColumns } from "./policies.ts";
 import type { Queryable } from "./control-database.ts";
 
 export interface PolicyValues extends Omit<Policy, "id" | "organizationId" | "version" | "verification"> {
@@ -11,15 +11,11 @@ export interface PolicyValues extends Omit<Policy, "id" | "organizationId" | "ve
   readonly longestGapSeconds: number | null;
 }
 
-const columns = `id, organization_id AS "organizationId", name, cron, time_zone AS "timeZone", jitter_seconds AS "jitterSeconds",
-  catchup_seconds AS "catchupSeconds", proof, data_sets AS "dataSets", paused, version,
-  ${verificationColumn}, ${retentionColumn}`;
-
 /** @throws PolicyExists */
 export async function createPolicy(bound: Queryable, organizationId: string, values: PolicyValues): Promise<Policy> {
   const [created] = await bound.query<Policy>(
     `INSERT INTO backup.backup_policies (id, organization_id, name, cron, time_zone, jitter_seconds, catchup_seconds, proof, data_sets, paused, longest_gap_seconds, retention)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (organization_id, name) DO NOTHING RETURNING ${columns}`,
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT (organization_id, name) DO NOTHING RETURNING ${policyColumns}`,
     [randomUUID(), organizationId, ...inOrder(values)],
   );
   if (created === undefined) throw exists();
@@ -41,7 +37,7 @@ export async function changePolicy(
   if (taken !== undefined) throw exists();
   const [changed] = await bound.query<Policy>(
     `UPDATE backup.backup_policies SET name = $2, cron = $3, time_zone = $4, jitter_seconds = $5, catchup_seconds = $6, proof = $7, data_sets = $8,
-       paused = $9, longest_gap_seconds = $10, retention = $11, version = version + 1, updated_at = now() WHERE id = $1 RETURNING ${columns}`,
+       paused = $9, longest_gap_seconds = $10, retention = $11, version = version + 1, updated_at = now() WHERE id = $1 RETURNING ${policyColumns}`,
     [id, ...inOrder(values)],
   );
   return changed as Policy;
@@ -52,7 +48,7 @@ export async function pausePolicy(bound: Queryable, id: string, paused: boolean)
   const before = await lockPolicy(bound, id, null);
   if (before.paused === paused) return before;
   const [changed] = await bound.query<Policy>(
-    `UPDATE backup.backup_policies SET paused = $2, version = version + 1, updated_at = now() WHERE id = $1 RETURNING ${columns}`,
+    `UPDATE backup.backup_policies SET paused = $2, version = version + 1, updated_at = now() WHERE id = $1 RETURNING ${policyColumns}`,
     [id, paused],
   );
   return changed as Policy;
@@ -66,9 +62,10 @@ export async function removePolicy(bound: Queryable, id: string, version: number
 }
 
 async function lockPolicy(bound: Queryable, id: string, version: number | null): Promise<Policy> {
-  const [policy] = await bound.query<Policy>(`SELECT ${columns} FROM backup.backup_policies WHERE id = $1 FOR UPDATE`, [
-    id,
-  ]);
+  const [policy] = await bound.query<Policy>(
+    `SELECT ${policyColumns} FROM backup.backup_policies WHERE id = $1 FOR UPDATE`,
+    [id],
+  );
   if (policy === undefined) throw new BackupError("PolicyNotFound", "There is no such policy.");
   if (version !== null && policy.version !== version)
     throw new BackupError("PolicyChanged", `The policy is at version ${policy.version}; read it again.`);

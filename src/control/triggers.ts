@@ -1,6 +1,7 @@
 // Backups that somebody asked for by hand.
 import type { ProofLevel } from "../domain/backup-request.ts";
 import type { Queryable } from "./control-database.ts";
+import { utcMoment } from "./utc-moment.ts";
 
 export interface Trigger {
   readonly id: string;
@@ -17,8 +18,8 @@ export interface Trigger {
 }
 
 const columns = `t.id, t.organization_id AS "organizationId", t.policy_id AS "policyId", t.job_id AS "jobId", t.data_sets AS "dataSets", t.proof,
-  to_char(t.run_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "runAt", t.purpose, t.requested_by AS "requestedBy",
-  t.workflow_id AS "workflowId", to_char(t.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "createdAt"`;
+  ${utcMoment("t.run_at")} AS "runAt", t.purpose, t.requested_by AS "requestedBy",
+  t.workflow_id AS "workflowId", ${utcMoment("t.created_at")} AS "createdAt"`;
 
 export async function recordTrigger(bound: Queryable, trigger: Omit<Trigger, "createdAt">): Promise<Trigger> {
   const { id, organizationId, policyId, jobId, dataSets, proof, runAt, purpose, requestedBy, workflowId } = trigger;

@@ -1,5 +1,6 @@
 // What was proven of which backup.
 import type { Queryable } from "./control-database.ts";
+import { utcMoment } from "./utc-moment.ts";
 
 export interface VerificationRow {
   readonly id: number;
@@ -25,8 +26,8 @@ export async function listVerifications(bound: Queryable, filter: VerificationFi
   const { organizationId, jobId, after, limit } = filter;
   return await bound.query<VerificationRow>(
     `SELECT v.id::float8 AS id, v.organization_id AS "organizationId", v.job_id AS "jobId", v.level, v.proven, v.objects::float8 AS objects,
-       v.bytes::float8 AS bytes, v.problems, to_char(v.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "startedAt",
-       to_char(v.finished_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "finishedAt"
+       v.bytes::float8 AS bytes, v.problems, ${utcMoment("v.started_at")} AS "startedAt",
+       ${utcMoment("v.finished_at")} AS "finishedAt"
      FROM backup.backup_verification_results v
      WHERE ${organizationId === null ? "$1::text IS NULL" : "v.organization_id = $1"} AND ($2::uuid IS NULL OR v.job_id = $2)
        AND ${after === null ? "$3::timestamptz IS NULL AND $4::bigint IS NULL" : "(v.finished_at, v.id) < ($3::timestamptz, $4::bigint)"}

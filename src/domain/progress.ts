@@ -27,6 +27,8 @@ export interface StageFigures {
   readonly calls: number;
 }
 
+export const noFigures: StageFigures = { wallMs: 0, cpuMs: 0, bytesIn: 0, bytesOut: 0, calls: 0 };
+
 export interface BackupProgress {
   readonly stage: BackupStage;
   /** 0 to 100. An estimate until the last row is read: table sizes are known, an organization's share is not. */

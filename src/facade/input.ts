@@ -32,6 +32,9 @@ export const organizationId = z
     example: "org-1",
   });
 
+/** Of endpoints that take nothing else: only platform admins need it. */
+export const organizationQuery = z.strictObject({ organizationId: organizationId.optional() });
+
 export const tableName = textOf(127)
   .regex(/^[^.]{1,63}\.[^.]{1,63}$/u, "must be schema.table")
   .refine((text) => !/\p{Cc}/u.test(text), "must be schema.table, without control characters");
@@ -73,25 +76,6 @@ export function parseInput<T extends z.ZodType>(schema: T, value: unknown, place
     return { field: path.slice(0, 100), message: issue.message };
   });
   throw parsed.error.issues.every((issue) => issue.code === "custom") ? new ValueError(faults) : new InputError(faults);
-}
-
-/** Where a list goes on: the last entry's time and id. It names no organization; row-level security holds whatever it says. */
-export function encodeCursor(position: Readonly<Record<string, string | number>>): string {
-  return Buffer.from(JSON.stringify(position)).toString("base64url");
-}
-
-export function decodeCursor<T extends z.ZodType>(schema: T, text: string | undefined): z.output<T> | null {
-  if (text === undefined) return null;
-  let value: unknown;
-  try {
-    value = JSON.parse(Buffer.from(text, "base64url").toString("utf8"));
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw new ValueError([{ field: "query.cursor", message: "must be the `next` of a page" }]);
-  }
-  const parsed = schema.safeParse(value);
-  if (!parsed.success) throw new ValueError([{ field: "query.cursor", message: "must be the `next` of a page" }]);
-  return parsed.data;
 }
 
 export const timeCursor = z.strictObject({ at: z.iso.datetime({ offset: true, precision: 6 }), id: z.uuid() });

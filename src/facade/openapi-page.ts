@@ -1,11 +1,9 @@
 // /docs: the endpoints for people, as one plain page without scripts.
 import { actionTable, mayDo, roles } from "../domain/authorization.ts";
 import { errorTable } from "../domain/errors.ts";
+import { escapeHtml } from "../domain/escape-html.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { refusalsOf } from "./openapi.ts";
-
-const escape = (text: string): string =>
-  text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 
 export function renderOpenApiPage(endpoints: readonly Endpoint[]): string {
   const sections = endpoints.map((endpoint) => {
@@ -18,14 +16,14 @@ export function renderOpenApiPage(endpoints: readonly Endpoint[]): string {
     ] as const;
     const inputs = fields
       .filter(([, schema]) => schema !== undefined)
-      .map(([place, schema]) => `<dt>${place}</dt><dd>${escape(Object.keys(schema?.shape ?? {}).join(", "))}</dd>`);
+      .map(([place, schema]) => `<dt>${place}</dt><dd>${escapeHtml(Object.keys(schema?.shape ?? {}).join(", "))}</dd>`);
     const refusals = refusalsOf(endpoint).map(
-      (code) => `<code title="${escape(errorTable[code].meaning)}">${code}</code>`,
+      (code) => `<code title="${escapeHtml(errorTable[code].meaning)}">${code}</code>`,
     );
     return `<section id="${id}">
-<h2><code>${method.toUpperCase()} ${escape(path)}</code></h2>
-<p>${escape(summary)}. ${escape(actionTable[action].meaning)}: ${may}.</p>
-<dl>${inputs.join("")}<dt>answers</dt><dd>${success.status}: ${escape(success.description)}</dd><dt>refuses with</dt><dd>${refusals.join(", ")}</dd></dl>
+<h2><code>${method.toUpperCase()} ${escapeHtml(path)}</code></h2>
+<p>${escapeHtml(summary)}. ${escapeHtml(actionTable[action].meaning)}: ${may}.</p>
+<dl>${inputs.join("")}<dt>answers</dt><dd>${success.status}: ${escapeHtml(success.description)}</dd><dt>refuses with</dt><dd>${refusals.join(", ")}</dd></dl>
 </section>`;
   });
   return `<!doctype html>

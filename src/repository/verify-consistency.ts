@@ -5,11 +5,11 @@
 // Keys are told by 52-bit hashes in sorted arrays: 8 bytes a row, so that an organization of 10 million rows fits. Two keys
 // that share a hash could hide a missing row; among 10 million rows the chance is one in a hundred million.
 import type { ForeignKey, TableDescription } from "../domain/schema.ts";
-import { isDamage, type Problem } from "./damage.ts";
 import type { Manifest, TableEntry } from "./manifest.ts";
+import { ProvingReader } from "./proving-reader.ts";
 import { readMediaFile, readTableRows } from "./read-table.ts";
 import { HashList, hashFields } from "./key-hashes.ts";
-import type { ContentReport } from "./verify-content.ts";
+import { countSegments, type ContentReport } from "./verify-content.ts";
 import type { OrganizationVault } from "./vault.ts";
 
 export interface ConsistencyReport extends ContentReport {
@@ -30,37 +30,23 @@ export async function verifyConsistency(
   manifest: Manifest,
   onProgress?: (progress: { bytes: number }) => void,
 ): Promise<ConsistencyReport> {
-  const problems: Problem[] = [];
+  const reader = new ProvingReader(onProgress);
+  const { problems } = reader;
   const notes: string[] = [];
   const plan = planKeys(manifest, notes);
-  let [bytes, rows] = [0, 0];
+  let rows = 0;
   const damaged = new Set<string>();
-
-  const read = async (name: string, content: AsyncIterable<Buffer>, use: (raw: Buffer) => void): Promise<boolean> => {
-    try {
-      for await (const raw of content) {
-        bytes += raw.length;
-        onProgress?.({ bytes });
-        use(raw);
-      }
-      return true;
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-      problems.push({ key: name, code: error.code, message: error.message });
-      return false;
-    }
-  };
 
   for (const entry of manifest.tables) {
     const parents = [...plan.parents.values()].filter((parent) => parent.table === entry.table);
     const children = plan.children.filter((child) => child.table === entry);
-    const isWhole = await read(entry.table, readTableRows(vault, manifest, entry), (raw) => {
+    const isWhole = await reader.read(entry.table, readTableRows(vault, manifest, entry), (raw) => {
       for (const { columns, found } of [...parents, ...children]) hashFields(raw, columns, found);
     });
     if (isWhole) rows += entry.rows;
     else damaged.add(entry.table);
   }
-  for (const file of manifest.media.files) await read(file.path, readMediaFile(vault, manifest, file), () => {});
+  for (const file of manifest.media.files) await reader.read(file.path, readMediaFile(vault, manifest, file));
 
   const root = manifest.tables.find((entry) => entry.table === manifest.root.table);
   if (root !== undefined && root.rows !== 1)
@@ -88,10 +74,14 @@ export async function verifyConsistency(
         message: `${orphans - known} rows point at rows of ${key.referencedTable} that are not in the backup`,
       });
   }
-  const segments =
-    manifest.tables.reduce((sum, table) => sum + table.segments.length, 0) +
-    manifest.media.files.reduce((sum, file) => sum + file.parts.length, 0);
-  return { segments, bytes, rows, problems, foreignKeys: plan.children.length, notes };
+  return {
+    segments: countSegments(manifest),
+    bytes: reader.bytes,
+    rows,
+    problems,
+    foreignKeys: plan.children.length,
+    notes,
+  };
 }
 
 const parentName = (key: ForeignKey): string => JSON.stringify([key.referencedTable, key.referencedColumns]);

@@ -1,8 +1,8 @@
 // Content: everything that one manifest names is read from the store, authenticated, decrypted, decompressed, and proven
 // against the manifest's row counts, checksums and file hashes. By the same readers that a recovery uses.
-import { isDamage, type Problem } from "./damage.ts";
-import { freeMemory } from "./owned-memory.ts";
+import type { Problem } from "./damage.ts";
 import { tableSegments, type Manifest } from "./manifest.ts";
+import { ProvingReader } from "./proving-reader.ts";
 import { readMediaFile, readTableRows } from "./read-table.ts";
 import type { OrganizationVault } from "./vault.ts";
 
@@ -19,30 +19,15 @@ export async function verifyContent(
   manifest: Manifest,
   onProgress?: (progress: { bytes: number }) => void,
 ): Promise<ContentReport> {
-  const problems: Problem[] = [];
-  let bytes = 0;
+  const reader = new ProvingReader(onProgress);
   let rows = 0;
-  const prove = async (name: string, content: AsyncIterable<Buffer>): Promise<boolean> => {
-    try {
-      for await (const raw of content) {
-        bytes += raw.length;
-        onProgress?.({ bytes });
-        freeMemory(raw);
-      }
-      return true;
-    } catch (error) {
-      // One damaged table must not hide that the others are whole; anything else (no storage) ends the proof.
-      if (!isDamage(error)) throw error;
-      problems.push({ key: name, code: error.code, message: error.message });
-      return false;
-    }
-  };
   for (const table of manifest.tables) {
-    if (await prove(table.table, readTableRows(vault, manifest, table))) rows += table.rows;
+    if (await reader.read(table.table, readTableRows(vault, manifest, table))) rows += table.rows;
   }
-  for (const file of manifest.media.files) await prove(file.path, readMediaFile(vault, manifest, file));
-  const segments =
-    manifest.tables.reduce((sum, table) => sum + tableSegments(table).length, 0) +
-    manifest.media.files.reduce((sum, file) => sum + file.parts.length, 0);
-  return { segments, bytes, rows, problems };
+  for (const file of manifest.media.files) await reader.read(file.path, readMediaFile(vault, manifest, file));
+  return { segments: countSegments(manifest), bytes: reader.bytes, rows, problems: reader.problems };
 }
+
+export const countSegments = ({ tables, media }: Manifest): number =>
+  tables.reduce((sum, table) => sum + tableSegments(table).length, 0) +
+  media.files.reduce((sum, file) => sum + file.parts.length, 0);

@@ -1,8 +1,8 @@
 // Chooses the adapter by BACKUP_MEDIA_URL, as for reading.
-import { fileURLToPath } from "node:url";
 import { BackupError } from "../../domain/errors.ts";
 import type { MediaTarget } from "../../ports/media-target.ts";
 import type { BucketMediaOptions } from "../media-source/bucket.ts";
+import { readMediaUrl } from "../media-source/media-place.ts";
 import { createBucketMediaTarget } from "./bucket.ts";
 import { createFolderMediaTarget } from "./folder.ts";
 
@@ -11,12 +11,8 @@ export async function openMediaTarget(
   s3: Omit<BucketMediaOptions, "bucket" | "prefix">,
 ): Promise<MediaTarget> {
   if (url === null) return noMedia;
-  if (url.startsWith("s3://")) {
-    const { hostname, pathname } = new URL(url);
-    const prefix = pathname.replace(/^\/+/, "").replace(/\/*$/, "/");
-    return await createBucketMediaTarget({ ...s3, bucket: hostname, prefix: prefix === "/" ? "" : prefix });
-  }
-  return createFolderMediaTarget(url.startsWith("file:") ? fileURLToPath(url) : url);
+  const place = readMediaUrl(url);
+  return "bucket" in place ? await createBucketMediaTarget({ ...s3, ...place }) : createFolderMediaTarget(place.folder);
 }
 
 const nowhere = async (): Promise<never> => {

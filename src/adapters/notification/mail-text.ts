@@ -1,5 +1,6 @@
 // A notification as an e-mail: the same words as text and as HTML. Whatever is put into the HTML is escaped, and into the
 // subject put on one line: an organization's id and a channel's name may hold anything.
+import { escapeHtml } from "../../domain/escape-html.ts";
 import { describeNotification, type Notification } from "../../domain/notification.ts";
 
 export interface MailText {
@@ -15,20 +16,15 @@ class Html {
   }
 }
 
-const escapes: Readonly<Record<string, string>> = {
-  "&": "&amp;",
-  "<": "&lt;",
-  ">": "&gt;",
-  '"': "&quot;",
-  "'": "&#39;",
-};
-const escape = (text: string): string => text.replaceAll(/[&<>"']/g, (sign) => escapes[sign] ?? "");
-
 type Part = string | Html | readonly Html[];
 
 function html(literals: TemplateStringsArray, ...parts: readonly Part[]): Html {
   const render = (part: Part): string =>
-    typeof part === "string" ? escape(part) : part instanceof Html ? part.text : part.map(({ text }) => text).join("");
+    typeof part === "string"
+      ? escapeHtml(part)
+      : part instanceof Html
+        ? part.text
+        : part.map(({ text }) => text).join("");
   return new Html(literals.reduce((text, literal, index) => text + render(parts[index - 1] ?? "") + literal));
 }
 

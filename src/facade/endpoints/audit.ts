@@ -2,7 +2,8 @@
 import { z } from "zod";
 import { listAudit as listAuditRows, type AuditRow } from "../../control/audit.ts";
 import { defineEndpoint } from "../endpoint.ts";
-import { cursor, decodeCursor, encodeCursor, limit, organizationId } from "../input.ts";
+import { cursor, limit, organizationId } from "../input.ts";
+import { readPage } from "../page.ts";
 
 const entrySchema = z
   .object({
@@ -65,21 +66,14 @@ export const listAudit = defineEndpoint({
     schema: z.object({ entries: z.array(entrySchema), next: z.string().nullable() }),
   },
   async handle(call) {
-    const { action, outcome, limit: count, cursor: text } = call.query;
-    const rows = await call.run((bound) =>
-      listAuditRows(bound, {
-        organizationId: call.organizationId,
-        action: action ?? null,
-        outcome: outcome ?? null,
-        after: decodeCursor(cursorSchema, text),
-        limit: count + 1,
-      }),
-    );
+    const { action = null, outcome = null } = call.query;
+    const filter = { organizationId: call.organizationId, action, outcome };
+    const { page, next } = await readPage(call.query, {
+      cursor: cursorSchema,
+      read: (after, most) => call.run((bound) => listAuditRows(bound, { ...filter, after, limit: most })),
+      positionOf: (row) => ({ at: row.at, position: row.position }),
+    });
     const isPlatform = call.principal.role === "platform";
-    const page = rows.slice(0, count).map((row) => (isPlatform ? row : withoutOthers(row)));
-    const last = page.at(-1);
-    const next =
-      rows.length > count && last !== undefined ? encodeCursor({ at: last.at, position: last.position }) : null;
-    return { status: 200, body: { entries: page, next } };
+    return { status: 200, body: { entries: page.map((row) => (isPlatform ? row : withoutOthers(row))), next } };
   },
 });

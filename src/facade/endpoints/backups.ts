@@ -2,23 +2,13 @@
 import { z } from "zod";
 import { askTemporal } from "../../client/ask-temporal.ts";
 import { requestBackup } from "../../client/start-backup.ts";
-import { findJob, listJobPage } from "../../control/job-pages.ts";
+import { listJobPage } from "../../control/job-pages.ts";
 import { proofLevels } from "../../domain/backup-request.ts";
-import { BackupError } from "../../domain/errors.ts";
 import { defineEndpoint, type Call } from "../endpoint.ts";
-import {
-  cursor,
-  decodeCursor,
-  encodeCursor,
-  id,
-  limit,
-  lineOfText,
-  organizationId,
-  purpose,
-  timeCursor,
-} from "../input.ts";
+import { cursor, id, limit, lineOfText, organizationId, organizationQuery, purpose, timeCursor } from "../input.ts";
+import { readPage } from "../page.ts";
 import { ValueError } from "../problem.ts";
-import { describeJob, jobSchema } from "./job-resource.ts";
+import { describeJob, jobSchema, readBackupJob } from "./job-resource.ts";
 import { assertOrganization } from "./organizations.ts";
 
 export const dataSetsSchema = z
@@ -61,18 +51,12 @@ export const listBackups = defineEndpoint({
     schema: z.object({ backups: z.array(jobSchema), next: z.string().nullable() }),
   },
   async handle(call) {
-    const { limit: count, cursor: text } = call.query;
-    const jobs = await call.run((bound) =>
-      listJobPage(bound, {
-        organizationId: call.organizationId,
-        backupsOnly: true,
-        after: decodeCursor(timeCursor, text),
-        limit: count + 1,
-      }),
-    );
-    const page = jobs.slice(0, count);
-    const last = page.at(-1);
-    const next = jobs.length > count && last !== undefined ? encodeCursor({ at: last.startedAt, id: last.id }) : null;
+    const filter = { organizationId: call.organizationId, backupsOnly: true };
+    const { page, next } = await readPage(call.query, {
+      cursor: timeCursor,
+      read: (after, most) => call.run((bound) => listJobPage(bound, { ...filter, after, limit: most })),
+      positionOf: (row) => ({ at: row.startedAt, id: row.id }),
+    });
     return { status: 200, body: { backups: page.map((job) => describeJob(call, job)), next } };
   },
 });
@@ -152,14 +136,12 @@ export const readBackup = defineEndpoint({
   scope: "any",
   summary: "What one backup holds, read from the store",
   params: z.strictObject({ backupId: id }),
-  query: z.strictObject({ organizationId: organizationId.optional() }),
+  query: organizationQuery,
   success: { status: 200, description: "The backup", schema: contentsSchema },
   refusals: ["BackupNotFound"],
   async handle(call) {
     const { backupId } = call.params;
-    const job = await call.run((bound) => findJob(bound, backupId));
-    if (job === null || job.sequence === null || job.releasedAt !== null)
-      throw new BackupError("BackupNotFound", "There is no such backup.");
+    const job = await readBackupJob(call, backupId);
     const { objects: _objects, ...contents } = await call.dependencies.backups.describe(job.organizationId, {
       backupId,
       sequence: job.sequence,

@@ -6,13 +6,13 @@
 // spares the facade, and which whoever has the link can use until it ends.
 import { z } from "zod";
 import { holdBoundBackup } from "../../control/backup-reads.ts";
-import { findJob } from "../../control/job-pages.ts";
 import { BackupError } from "../../domain/errors.ts";
 import { readTicket, signTicket } from "../download-ticket.ts";
 import { defineEndpoint } from "../endpoint.ts";
 import { id, organizationId, purpose } from "../input.ts";
 import { ValueError } from "../problem.ts";
 import type { StoredBackupObject } from "../stored-backups.ts";
+import { readBackupJob } from "./job-resource.ts";
 
 const linkMs = 10 * 60_000;
 
@@ -46,9 +46,7 @@ export const startDownload = defineEndpoint({
   refusals: ["BackupNotFound"],
   async handle(call) {
     const { backupId } = call.params;
-    const job = await call.run((bound) => findJob(bound, backupId));
-    if (job === null || job.sequence === null || job.releasedAt !== null)
-      throw new BackupError("BackupNotFound", "There is no such backup.");
+    const job = await readBackupJob(call, backupId);
     const { backups, signingKey } = call.dependencies;
     const organization = job.organizationId;
     // So long as the links are valid, retention leaves the backup alone.

@@ -66,6 +66,17 @@ export function describeJob(call: JobCall, job: JobDetails, progress: BackupProg
   };
 }
 
+/** The run that made a backup which is still kept. @throws BackupNotFound */
+export async function readBackupJob(
+  call: Pick<JobCall, "run">,
+  backupId: string,
+): Promise<JobDetails & { sequence: number }> {
+  const job = await call.run((bound) => findJob(bound, backupId));
+  if (job === null || job.sequence === null || job.releasedAt !== null)
+    throw new BackupError("BackupNotFound", "There is no such backup.");
+  return { ...job, sequence: job.sequence };
+}
+
 function linksOf(call: JobCall, jobId: string, workflowId: string, hasBackup: boolean) {
   const ui = call.dependencies.temporalUiUrl;
   return {

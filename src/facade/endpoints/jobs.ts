@@ -4,7 +4,8 @@ import { cancelRun } from "../../client/job-runs.ts";
 import { findJob, listJobPage } from "../../control/job-pages.ts";
 import { BackupError } from "../../domain/errors.ts";
 import { defineEndpoint } from "../endpoint.ts";
-import { cursor, decodeCursor, encodeCursor, id, limit, organizationId, timeCursor } from "../input.ts";
+import { cursor, id, limit, organizationId, organizationQuery, timeCursor } from "../input.ts";
+import { readPage } from "../page.ts";
 import { streamJob } from "../job-events.ts";
 import { describeJob, jobSchema, readJobResource } from "./job-resource.ts";
 
@@ -40,20 +41,18 @@ export const listJobs = defineEndpoint({
     schema: z.object({ jobs: z.array(jobSchema), next: z.string().nullable() }),
   },
   async handle(call) {
-    const { status, trigger, policyId, limit: count, cursor: text } = call.query;
-    const jobs = await call.run((bound) =>
-      listJobPage(bound, {
-        organizationId: call.organizationId,
-        ...(status !== undefined && { status: [status] }),
-        ...(trigger !== undefined && { trigger }),
-        ...(policyId !== undefined && { policyId }),
-        after: decodeCursor(timeCursor, text),
-        limit: count + 1,
-      }),
-    );
-    const page = jobs.slice(0, count);
-    const last = page.at(-1);
-    const next = jobs.length > count && last !== undefined ? encodeCursor({ at: last.startedAt, id: last.id }) : null;
+    const { status, trigger, policyId } = call.query;
+    const filter = {
+      organizationId: call.organizationId,
+      ...(status !== undefined && { status: [status] }),
+      ...(trigger !== undefined && { trigger }),
+      ...(policyId !== undefined && { policyId }),
+    };
+    const { page, next } = await readPage(call.query, {
+      cursor: timeCursor,
+      read: (after, most) => call.run((bound) => listJobPage(bound, { ...filter, after, limit: most })),
+      positionOf: (row) => ({ at: row.startedAt, id: row.id }),
+    });
     return { status: 200, body: { jobs: page.map((job) => describeJob(call, job)), next } };
   },
 });
@@ -66,7 +65,7 @@ export const readJob = defineEndpoint({
   scope: "any",
   summary: "One job, with its progress while it runs",
   params: jobId,
-  query: z.strictObject({ organizationId: organizationId.optional() }),
+  query: organizationQuery,
   success: { status: 200, description: "The job", schema: jobSchema },
   refusals: ["JobNotFound"],
   handle: async (call) => ({ status: 200, body: await readJobResource(call, call.params.jobId) }),
@@ -80,7 +79,7 @@ export const cancelJob = defineEndpoint({
   scope: "organization",
   summary: "Cancel a running job; nothing of it will be listed",
   params: jobId,
-  query: z.strictObject({ organizationId: organizationId.optional() }),
+  query: organizationQuery,
   success: { status: 202, description: "It is told to end", schema: jobSchema, location: true },
   refusals: ["JobNotFound", "JobFinished"],
   async handle(call) {
@@ -101,7 +100,7 @@ export const watchJob = defineEndpoint({
   scope: "any",
   summary: "A job's progress as server-sent events",
   params: jobId,
-  query: z.strictObject({ organizationId: organizationId.optional() }),
+  query: organizationQuery,
   success: {
     status: 200,
     description: "Events `progress` while it runs, then one `end` with the job; ids work with Last-Event-ID",

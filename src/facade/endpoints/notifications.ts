@@ -13,17 +13,8 @@ import { createWebhookSecret } from "../../crypto/webhook-signature.ts";
 import { defaultNotificationEvents, notificationEventNames, type ChannelTarget } from "../../domain/notification.ts";
 import { readRecipients, readWebhookUrl, showTarget } from "../../domain/notification-target.ts";
 import { defineEndpoint } from "../endpoint.ts";
-import {
-  cursor,
-  decodeCursor,
-  encodeCursor,
-  id,
-  limit,
-  lineOfText,
-  organizationId,
-  textOf,
-  timeCursor,
-} from "../input.ts";
+import { cursor, id, limit, lineOfText, organizationId, organizationQuery, textOf, timeCursor } from "../input.ts";
+import { readPage } from "../page.ts";
 import { ValueError } from "../problem.ts";
 import { assertOrganization } from "./organizations.ts";
 
@@ -77,7 +68,7 @@ export const listNotificationChannels = defineEndpoint({
   action: "notification.read",
   scope: "any",
   summary: "Who is told what",
-  query: z.strictObject({ organizationId: organizationId.optional() }),
+  query: organizationQuery,
   success: { status: 200, description: "All of them", schema: z.object({ channels: z.array(channelSchema) }) },
   async handle(call) {
     const channels = await call.run((bound) => listChannels(bound, call.organizationId));
@@ -161,7 +152,7 @@ export const testNotificationChannel = defineEndpoint({
   scope: "organization",
   summary: "Send a test through it; the delivery says what came of it",
   params: channelId,
-  query: z.strictObject({ organizationId: organizationId.optional() }),
+  query: organizationQuery,
   success: {
     status: 202,
     description: "It will be sent",
@@ -199,19 +190,17 @@ export const listNotificationDeliveries = defineEndpoint({
     schema: z.object({ deliveries: z.array(deliverySchema), next: z.string().nullable() }),
   },
   async handle(call) {
-    const { channelId: channel, deliveryId, limit: count, cursor: text } = call.query;
-    const rows = await call.run((bound) =>
-      listDeliveries(bound, {
-        organizationId: call.organizationId,
-        ...(channel !== undefined && { channelId: channel }),
-        ...(deliveryId !== undefined && { id: deliveryId }),
-        after: decodeCursor(timeCursor, text),
-        limit: count + 1,
-      }),
-    );
-    const page = rows.slice(0, count);
-    const last = page.at(-1);
-    const next = rows.length > count && last !== undefined ? encodeCursor({ at: last.createdAt, id: last.id }) : null;
+    const { channelId: channel, deliveryId } = call.query;
+    const filter = {
+      organizationId: call.organizationId,
+      ...(channel !== undefined && { channelId: channel }),
+      ...(deliveryId !== undefined && { id: deliveryId }),
+    };
+    const { page, next } = await readPage(call.query, {
+      cursor: timeCursor,
+      read: (after, most) => call.run((bound) => listDeliveries(bound, { ...filter, after, limit: most })),
+      positionOf: (row) => ({ at: row.createdAt, id: row.id }),
+    });
     return { status: 200, body: { deliveries: page, next } };
   },
 });

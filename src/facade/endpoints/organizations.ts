@@ -8,7 +8,8 @@ import {
 } from "../../control/organization-status.ts";
 import { BackupError } from "../../domain/errors.ts";
 import { defineEndpoint, type Call } from "../endpoint.ts";
-import { decodeCursor, encodeCursor, limit, cursor, organizationId } from "../input.ts";
+import { cursor, limit, organizationId, organizationQuery } from "../input.ts";
+import { decodeCursor, encodeCursor } from "../page.ts";
 
 const protections = ["protected", "overdue", "failing", "never backed up", "without policy", "erased"] as const;
 
@@ -133,7 +134,7 @@ export const readStatistics = defineEndpoint({
   action: "backup.read",
   scope: "any",
   summary: "Counts over all jobs",
-  query: z.strictObject({ organizationId: organizationId.optional() }),
+  query: organizationQuery,
   success: { status: 200, description: "The counts", schema: totalsSchema },
   async handle(call) {
     const totals = await call.run((bound) => readTotals(bound, call.organizationId));

@@ -16,7 +16,7 @@ import {
 } from "../../control/policy-changes.ts";
 import { scheduleIdOf, type Policy } from "../../domain/policy.ts";
 import { defineEndpoint, type Call } from "../endpoint.ts";
-import { id, organizationId } from "../input.ts";
+import { id, organizationQuery } from "../input.ts";
 import { assertDataSets } from "./backups.ts";
 import { assertOrganization } from "./organizations.ts";
 import { policyBody, policyForm } from "./policy-forms.ts";
@@ -58,7 +58,7 @@ export const listPolicies = defineEndpoint({
   action: "policy.read",
   scope: "any",
   summary: "Policies and when they run",
-  query: z.strictObject({ organizationId: organizationId.optional() }),
+  query: organizationQuery,
   success: { status: 200, description: "All of them", schema: z.object({ policies: z.array(policyForm) }) },
   async handle(call) {
     const policies = await call.run((bound) =>
@@ -172,7 +172,7 @@ const pauseEndpoint = (name: "pause" | "resume") =>
     scope: "organization",
     summary: name === "pause" ? "Stop running it" : "Run it again",
     params: policyId,
-    query: z.strictObject({ organizationId: organizationId.optional() }),
+    query: organizationQuery,
     success: { status: 200, description: "The policy", schema: policyForm, etag: true },
     refusals: ["PolicyNotFound"],
     async handle(call) {

@@ -12,11 +12,9 @@ import {
 import { BackupError } from "../../domain/errors.ts";
 import { maxDecisionsPerUpdate } from "../../domain/restore-run.ts";
 import { defineEndpoint } from "../endpoint.ts";
-import { organizationId, purpose, tableName } from "../input.ts";
+import { organizationId, organizationQuery, purpose, tableName } from "../input.ts";
 import { ValueError } from "../problem.ts";
 import { decision, findRestore, goesOn, isOpen, keyOf, restoreId, restoreSchema } from "./restore-resource.ts";
-
-const organizationQuery = z.strictObject({ organizationId: organizationId.optional() });
 
 export const approveRestoreEndpoint = defineEndpoint({
   id: "approveRestore",

@@ -11,16 +11,16 @@ import { restoreDefaults } from "../../domain/restore-run.ts";
 import { defineEndpoint } from "../endpoint.ts";
 import {
   cursor,
-  decodeCursor,
-  encodeCursor,
   id,
   limit,
   lineOfText,
   organizationId,
+  organizationQuery,
   purpose,
   tableName,
   textOf,
 } from "../input.ts";
+import { readPage } from "../page.ts";
 import { ValueError } from "../problem.ts";
 import { backupSchema, choiceOf } from "./backup-choice.ts";
 import { assertDataSets } from "./backups.ts";
@@ -36,7 +36,6 @@ import {
   strategies,
 } from "./restore-resource.ts";
 
-const organizationQuery = z.strictObject({ organizationId: organizationId.optional() });
 const cursorSchema = z.strictObject({ at: z.iso.datetime({ offset: true }), id });
 
 const bodySchema = z
@@ -83,17 +82,12 @@ export const listRestores = defineEndpoint({
     schema: z.object({ restores: z.array(restoreSchema), next: z.string().nullable() }),
   },
   async handle(call) {
-    const { limit: count, cursor: text } = call.query;
-    const rows = await call.run((bound) =>
-      listRestoreRows(bound, {
-        ...(call.organizationId !== null && { organizationId: call.organizationId }),
-        after: decodeCursor(cursorSchema, text),
-        limit: count + 1,
-      }),
-    );
-    const page = rows.slice(0, count);
-    const last = page.at(-1);
-    const next = rows.length > count && last !== undefined ? encodeCursor({ at: last.requestedAt, id: last.id }) : null;
+    const filter = call.organizationId === null ? {} : { organizationId: call.organizationId };
+    const { page, next } = await readPage(call.query, {
+      cursor: cursorSchema,
+      read: (after, most) => call.run((bound) => listRestoreRows(bound, { ...filter, after, limit: most })),
+      positionOf: (row) => ({ at: row.requestedAt, id: row.id }),
+    });
     return { status: 200, body: { restores: page.map(describeRestore), next } };
   },
 });

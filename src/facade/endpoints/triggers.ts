@@ -9,7 +9,8 @@ import { findTrigger, listTriggers as listTriggerRows, recordTrigger, type Trigg
 import { backupWorkflowId, type BackupRequest } from "../../domain/backup-request.ts";
 import { BackupError } from "../../domain/errors.ts";
 import { defineEndpoint, type Call } from "../endpoint.ts";
-import { cursor, decodeCursor, encodeCursor, id, limit, organizationId, purpose, timeCursor } from "../input.ts";
+import { cursor, id, limit, organizationId, organizationQuery, purpose, timeCursor } from "../input.ts";
+import { readPage } from "../page.ts";
 import { ValueError } from "../problem.ts";
 import { assertDataSets, dataSetsSchema, proofSchema } from "./backups.ts";
 import { assertOrganization } from "./organizations.ts";
@@ -29,7 +30,6 @@ const triggerSchema = z
   })
   .meta({ id: "Trigger" });
 const triggerId = z.strictObject({ triggerId: id });
-const organizationQuery = z.strictObject({ organizationId: organizationId.optional() });
 
 const furthestMs = 366 * 24 * 3_600_000;
 
@@ -49,17 +49,12 @@ export const listTriggers = defineEndpoint({
     schema: z.object({ triggers: z.array(triggerSchema), next: z.string().nullable() }),
   },
   async handle(call) {
-    const { limit: count, cursor: text } = call.query;
-    const rows = await call.run((bound) =>
-      listTriggerRows(bound, {
-        organizationId: call.organizationId,
-        after: decodeCursor(timeCursor, text),
-        limit: count + 1,
-      }),
-    );
-    const page = rows.slice(0, count);
-    const last = page.at(-1);
-    const next = rows.length > count && last !== undefined ? encodeCursor({ at: last.createdAt, id: last.id }) : null;
+    const filter = { organizationId: call.organizationId };
+    const { page, next } = await readPage(call.query, {
+      cursor: timeCursor,
+      read: (after, most) => call.run((bound) => listTriggerRows(bound, { ...filter, after, limit: most })),
+      positionOf: (row) => ({ at: row.createdAt, id: row.id }),
+    });
     return { status: 200, body: { triggers: page.map(describe), next } };
   },
 });

@@ -6,7 +6,8 @@ import { listVerifications as listVerificationRows } from "../../control/verific
 import { proofLevels } from "../../domain/backup-request.ts";
 import { BackupError } from "../../domain/errors.ts";
 import { defineEndpoint } from "../endpoint.ts";
-import { cursor, decodeCursor, encodeCursor, id, limit, organizationId, purpose } from "../input.ts";
+import { cursor, id, limit, organizationId, organizationQuery, purpose } from "../input.ts";
+import { readPage } from "../page.ts";
 import { backupSchema, choiceOf } from "./backup-choice.ts";
 
 const verificationSchema = z
@@ -40,18 +41,12 @@ export const listVerifications = defineEndpoint({
     schema: z.object({ verifications: z.array(verificationSchema), next: z.string().nullable() }),
   },
   async handle(call) {
-    const { backupId, limit: count, cursor: text } = call.query;
-    const rows = await call.run((bound) =>
-      listVerificationRows(bound, {
-        organizationId: call.organizationId,
-        jobId: backupId ?? null,
-        after: decodeCursor(cursorSchema, text),
-        limit: count + 1,
-      }),
-    );
-    const page = rows.slice(0, count);
-    const last = page.at(-1);
-    const next = rows.length > count && last !== undefined ? encodeCursor({ at: last.finishedAt, id: last.id }) : null;
+    const filter = { organizationId: call.organizationId, jobId: call.query.backupId ?? null };
+    const { page, next } = await readPage(call.query, {
+      cursor: cursorSchema,
+      read: (after, most) => call.run((bound) => listVerificationRows(bound, { ...filter, after, limit: most })),
+      positionOf: (row) => ({ at: row.finishedAt, id: row.id }),
+    });
     return { status: 200, body: { verifications: page, next } };
   },
 });
@@ -115,7 +110,7 @@ export const readVerification = defineEndpoint({
   scope: "organization",
   summary: "A verification that was asked for, and what it found",
   params: z.strictObject({ verificationId: id }),
-  query: z.strictObject({ organizationId: organizationId.optional() }),
+  query: organizationQuery,
   success: { status: 200, description: "How it stands", schema: orderedSchema },
   refusals: ["VerificationNotFound", "TemporalUnreachable"],
   async handle(call) {

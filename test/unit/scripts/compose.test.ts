@@ -89,8 +89,8 @@ test("the product's services set only variables that the product knows", () => {
 
 /** As compose fills it in, where somebody set what it asks for by name and nothing else. */
 const filled = (value: string): string =>
-  value.replaceAll(/\$\{(\w+):([?-])([^}]*)\}/g, (_, name: string, kind: string, text: string) =>
-    kind === "-" ? text : name.endsWith("_URL") ? "postgres://backup:secret@db.example.org:5432/app" : "f".repeat(48),
+  value.replaceAll(/\$\{(\w+):([?-])([^}]*)\}/g, (_, name: string, kind: string, rest: string) =>
+    kind === "-" ? rest : name.endsWith("_URL") ? "postgres://backup:secret@db.example.org:5432/app" : "f".repeat(48),
   );
 
 test.each(["worker", "facade"])("what compose asks for is all that the %s needs", async (name) => {
