@@ -11,6 +11,7 @@ import { estimateBytes } from "./estimate-bytes.ts";
 import { countAhead } from "./measure-change.ts";
 import { OrganizationCollector } from "./organization-collector.ts";
 import { readBases } from "./read-bases.ts";
+import { withoutDamaged } from "./without-damaged.ts";
 
 /** The session, on the bench. @throws OrganizationNotFound, UsageInvalid (unknown data set), and the store's errors. */
 export async function openSession(
@@ -26,12 +27,16 @@ export async function openSession(
   try {
     // Before the vault is made: a mistyped id must not leave keys behind.
     await assertOrganization(reader, held.closure, key.organizationId);
-    const [vault, remembered, estimatedBytes] = await Promise.all([
+    const [vault, remembered, damage, estimatedBytes] = await Promise.all([
       repository.openVault(key.organizationId, { create: true }),
       ledger.latestManifest(key.organizationId),
+      ledger.listDamage(key.organizationId),
       estimateBytes(reader, tables, key.organizationId),
     ]);
-    const bases = await readBases(vault);
+    const bases = (await readBases(vault)).map((base) => ({
+      ...base,
+      manifest: withoutDamaged(base.manifest, damage.get(base.manifest.backupId) ?? []),
+    }));
     const { organizationId } = key;
     const session = new BackupSession({
       organizationId,

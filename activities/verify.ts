@@ -27,7 +27,7 @@ interface Asked {
 }
 
 /** Problems that travel through history; the control tables keep as many. */
-const mostProblems = 20;
+export const mostProblems = 20;
 
 /** Of a backup's own run. @throws BackupUnproven */
 export async function verifyBackup(
@@ -171,9 +171,11 @@ async function proveByRestore(
 }
 
 /** A file's path is personal data: history and the control tables get its place in the manifest instead. */
+export const fileProblemKey = (place: number, of: number): string => `file ${place + 1} of ${of}`;
+
 function withoutPath({ media }: Manifest, problem: Problem): Problem {
   const place = media.files.findIndex((file) => file.path === problem.key);
   if (place < 0) return problem;
-  const key = `file ${place + 1} of ${media.files.length}`;
+  const key = fileProblemKey(place, media.files.length);
   return { key, code: problem.code, message: `${key} could not be proven` };
 }

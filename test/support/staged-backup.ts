@@ -26,6 +26,7 @@ const noLedger: JobLedger = {
   recordSkippedRun: async () => {},
   readPolicyRequest: async () => null,
   latestManifest: async () => null,
+  listDamage: async () => new Map(),
   recordVerification: async () => {},
   readVerificationPolicy: async () => null,
   readPrerequisites: async () => [],
