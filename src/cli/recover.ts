@@ -3,7 +3,7 @@ import { recoverToDatabase } from "../recover/recover-to-database.ts";
 import { BackupError } from "../domain/errors.ts";
 import { isDamage } from "../repository/damage.ts";
 import { describeLoss, recoverToFolder } from "../recover/recover-to-folder.ts";
-import { findBackup } from "./list.ts";
+import { findBackup } from "./find-backup.ts";
 import { bytes, number, rate, seconds, usage } from "./output.ts";
 import type { Session } from "./session.ts";
 

@@ -4,7 +4,7 @@ import { BackupError } from "../domain/errors.ts";
 import type { Problem } from "../repository/damage.ts";
 import { verifyContent } from "../repository/verify-content.ts";
 import { verifyIntegrity } from "../repository/verify-integrity.ts";
-import { findBackup } from "./list.ts";
+import { findBackup } from "./find-backup.ts";
 import { bytes, number, rate, seconds, table, usage } from "./output.ts";
 import { describeVerifications, verifyByWorkflow } from "./verify-by-workflow.ts";
 import type { Session } from "./session.ts";

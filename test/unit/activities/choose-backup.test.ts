@@ -1,7 +1,8 @@
 import { beforeEach, expect, test } from "@jest/globals";
 import { chooseBackup } from "../../../activities/restore/choose-backup.ts";
 import { createMemoryStore } from "../../../src/adapters/object-store/memory.ts";
-import { findBackup, runList } from "../../../src/cli/list.ts";
+import { findBackup } from "../../../src/cli/find-backup.ts";
+import { runList } from "../../../src/cli/list.ts";
 import type { Session } from "../../../src/cli/session.ts";
 import type { BackupChoice } from "../../../src/domain/restore-run.ts";
 import { manifestKey } from "../../../src/repository/names.ts";
@@ -43,8 +44,8 @@ const output = {
   say: () => {},
   progress: () => {},
 };
-const config = { controlUrl: null, sourceUrl: null, dataDir: "/nonexistent/wedsync-backup" };
-const session = () => ({ config, output, repository: async () => repository }) as unknown as Session;
+const session = () =>
+  ({ output, repository: async () => repository, knownControl: async () => null }) as unknown as Session;
 
 test("neither the latest nor a moment means a backup that was made right before a restore", async () => {
   expect(await choose({ by: "latest" })).toBe(4);

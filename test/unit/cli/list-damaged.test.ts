@@ -1,6 +1,7 @@
 import { expect, test } from "@jest/globals";
 import { createMemoryStore } from "../../../src/adapters/object-store/memory.ts";
-import { findBackup, runList } from "../../../src/cli/list.ts";
+import { findBackup } from "../../../src/cli/find-backup.ts";
+import { runList } from "../../../src/cli/list.ts";
 import type { Session } from "../../../src/cli/session.ts";
 import { manifestKey } from "../../../src/repository/names.ts";
 import { firstOrganization, makeSmallRepository } from "../../support/small-repository.ts";
@@ -19,8 +20,7 @@ test("list and show give the whole backups and name the damaged one", async () =
     say: (line: string) => void said.push(line),
     progress: () => {},
   };
-  const config = { controlUrl: null, sourceUrl: null, dataDir: "/nonexistent/wedsync-backup" };
-  const session = { config, output, repository: async () => repository } as unknown as Session;
+  const session = { output, repository: async () => repository, knownControl: async () => null } as unknown as Session;
 
   expect(await runList(session, { organization: firstOrganization })).toBe(3);
   expect(results[0]?.backups.map((each) => each.sequence)).toEqual([1, 3]);
