@@ -33,10 +33,7 @@ export async function openSession(
       ledger.listDamage(key.organizationId),
       estimateBytes(reader, tables, key.organizationId),
     ]);
-    const bases = (await readBases(vault)).map((base) => ({
-      ...base,
-      manifest: withoutDamaged(base.manifest, damage.get(base.manifest.backupId) ?? []),
-    }));
+    const bases = withoutDamaged(await readBases(vault), damage);
     const { organizationId } = key;
     const session = new BackupSession({
       organizationId,

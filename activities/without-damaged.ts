@@ -2,27 +2,36 @@
 // their content is stored anew. Else each later backup would name the same damaged object, and fail its proof.
 import { packKey } from "../src/repository/names.ts";
 import { tableSegments, type Manifest, type SegmentReference } from "../src/repository/manifest.ts";
+import type { ReadManifest } from "../src/repository/vault.ts";
 import { fileProblemKey, mostProblems } from "./verify.ts";
 
-/** @param damaged keys of problems, as verifications name them: an object, a table, or a file by its place */
-export function withoutDamaged(manifest: Manifest, damaged: readonly string[]): Manifest {
-  if (damaged.length === 0) return manifest;
-  const keys = new Set(damaged);
-  const { packs, organizationId, media, tables } = manifest;
-  // No more than these were written down: what else is damaged is not known.
-  if (keys.size >= mostProblems) return { ...manifest, tables: [], media: { ...media, files: [] } };
-  const isWhole = ({ pack }: SegmentReference): boolean => {
-    const name = packs[pack]?.name;
-    return name !== undefined && !keys.has(packKey(organizationId, name));
-  };
-  return {
-    ...manifest,
-    tables: tables.filter((entry) => !keys.has(entry.table) && tableSegments(entry).every(isWhole)),
-    media: {
-      ...media,
-      files: media.files.filter(
-        ({ parts }, place) => !keys.has(fileProblemKey(place, media.files.length)) && parts.every(isWhole),
-      ),
-    },
-  };
+/**
+ * @param damage by backup: keys of problems, as verifications name them (an object, a table, or a file by its place). They
+ *   count for all bases: an older one has the same content where the newer one has it from there.
+ */
+export function withoutDamaged(
+  bases: readonly ReadManifest[],
+  damage: ReadonlyMap<string, readonly string[]>,
+): readonly ReadManifest[] {
+  const keys = new Set(bases.flatMap(({ manifest }) => damage.get(manifest.backupId) ?? []));
+  if (keys.size === 0) return bases;
+  const paths = new Set(bases.flatMap(({ manifest }) => damagedPaths(manifest, damage.get(manifest.backupId) ?? [])));
+  // A verification writes down so many problems and no more: what else it found is not known.
+  const isAnyTrusted = keys.size < mostProblems;
+  return bases.map(({ manifest, ...base }) => {
+    const { organizationId, packs, tables, media } = manifest;
+    const isWhole = ({ pack }: SegmentReference): boolean => {
+      const name = packs[pack]?.name;
+      return name !== undefined && !keys.has(packKey(organizationId, name));
+    };
+    const trusted = {
+      tables: tables.filter((entry) => isAnyTrusted && !keys.has(entry.table) && tableSegments(entry).every(isWhole)),
+      files: media.files.filter(({ path, parts }) => isAnyTrusted && !paths.has(path) && parts.every(isWhole)),
+    };
+    return { ...base, manifest: { ...manifest, tables: trusted.tables, media: { ...media, files: trusted.files } } };
+  });
+}
+
+function damagedPaths({ media: { files } }: Manifest, keys: readonly string[]): string[] {
+  return files.filter((_, place) => keys.includes(fileProblemKey(place, files.length))).map(({ path }) => path);
 }
