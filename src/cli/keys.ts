@@ -25,7 +25,8 @@ export async function runRotateKey(session: Session): Promise<number> {
   if (newKey === null)
     throw usage("Set BACKUP_NEW_ENCRYPTION_KEY to the new key; BACKUP_ENCRYPTION_KEY stays the present one.");
   const repository = await session.repository(); // the present key is the right one, before anything is sealed anew
-  // A bucket's keys can be rotated without its control tables; then channels and waiting restores must be told their targets again.
+  // A bucket's keys can be rotated without its control tables; channels and waiting restores must be told their targets
+  // again then.
   const { controlUrl, sourceUrl } = session.config;
   const hasControlTables = controlUrl !== null || sourceUrl !== null;
   // Before the keys: once they are rotated, this command can't be repeated with the old key.

@@ -10,7 +10,10 @@ const howToMakeOne =
   "  wedsync-backup catalogue suggest --root public.YOUR_TENANTS > catalogue.yaml\n" +
   "then read it, and set BACKUP_CATALOGUE=catalogue.yaml.";
 
-/** Ids in key order, without those whose backups were erased. @throws CatalogueTableMissing, CatalogueInvalid, TableUnclassified, and the source's errors. */
+/**
+ * Ids in key order, without those whose backups were erased.
+ * @throws CatalogueTableMissing, CatalogueInvalid, TableUnclassified, and the source's errors.
+ */
 export async function listSourceOrganizations(session: Session): Promise<readonly string[]> {
   const [source, catalogue] = await Promise.all([session.source(), session.catalogue()]);
   try {

@@ -140,7 +140,7 @@ export class Session {
     });
   }
 
-  /** The control tables where some are configured, or those of servers that run here; null where there are none. Starts nothing. */
+  /** The control tables that are configured, or those of servers that run here; null where there are none. Starts nothing. */
   async knownControl(): Promise<ControlDatabase | null> {
     const { controlUrl, sourceUrl, dataDir } = this.config;
     const url = controlUrl ?? sourceUrl ?? (this.running ?? (await findRunningServers(dataDir)))?.databaseUrl ?? null;

@@ -117,7 +117,10 @@ class MembershipSearch {
     return halfCertain;
   }
 
-  /** The declared one; else those with a key to the root, or to the organization column of a table that has one. Certain ones first. */
+  /**
+   * The declared one; else those with a key to the root, or to the organization column of a table that has one. Certain
+   * ones first.
+   */
   private organizationColumns(table: TableDescription): OrganizationColumn[] {
     const declared = this.catalogue.organizationColumns[table.name];
     if (declared !== undefined) return [{ column: declared, key: null }];

@@ -1,7 +1,7 @@
 // What happens to every request of an endpoint, in this order:
 //
-//   who asks → may the role → is it well formed → whose is it → was it erased → (a change: idempotency → allowance → audit "allowed")
-//   → handle → audit "done", "failed" or "refused" → answer
+//   who asks → may the role → is it well formed → whose is it → was it erased
+//   → (a change: idempotency → allowance → audit "allowed") → handle → audit "done", "failed" or "refused" → answer
 //
 // A change that can't be audited beforehand is not made; an answer that can't be audited is not given.
 import type { Request, Response } from "express";

@@ -57,8 +57,8 @@ export interface OrganizationVault {
   listPacks(): AsyncIterable<{ name: string; sizeBytes: number; modifiedAt: Date }>;
   deletePacks(names: readonly string[]): Promise<void>;
   /**
-   * Oldest first, without those that were released and only not removed yet. A damaged one ends the listing by its error, unless `onDamaged` takes it: so that whole backups can
-   * still be found beside it.
+   * Oldest first, without those that were released and only not removed yet. A damaged one ends the listing by its error,
+   * unless `onDamaged` takes it: so that whole backups can still be found beside it.
    */
   listManifests(options?: { onDamaged?: (error: BackupError) => void }): Promise<readonly ManifestHeader[]>;
   /** The same newest first, read as they are asked for: a damaged one that is older than what is looked for does not matter. */

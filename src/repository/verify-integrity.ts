@@ -2,8 +2,8 @@
 // place, and everything that a manifest names is there. A holder of that key can read nothing.
 //
 // A manifest that is not there is either one that retention let go, and then an authentic release record says so, or it was
-// removed. Not seen from the bucket alone: that the newest manifest was taken away. `expectedLatest` (the control tables keep it)
-// closes that gap.
+// removed. Not seen from the bucket alone: that the newest manifest was taken away. `expectedLatest` (the control tables
+// keep it) closes that gap.
 import { BackupError } from "../domain/errors.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import type { Problem } from "./damage.ts";
