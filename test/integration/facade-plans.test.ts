@@ -61,7 +61,7 @@ describe(`with ${jobs} jobs`, () => {
     ]);
   });
 
-  test("the newest manifest of an organization", async () => {
+  test("what a backup asks of the organization's newest backups", async () => {
     const newest: FacadeRead = {
       name: "the newest manifest",
       organizationId: "org-7",
@@ -69,5 +69,11 @@ describe(`with ${jobs} jobs`, () => {
       read: (bound) => createJobLedger(bound as ControlDatabase).latestManifest("org-7"),
     };
     expect(await findPlanFaults(sessions, newest)).toEqual([]);
+    const damage: FacadeRead = {
+      ...newest,
+      name: "what was found damaged of the newest backups",
+      read: (bound) => createJobLedger(bound as ControlDatabase).listDamage("org-7"),
+    };
+    expect(await findPlanFaults(sessions, damage)).toEqual([]);
   });
 });
