@@ -158,7 +158,7 @@ export function createJobLedger(database: ControlDatabase): JobLedger {
         `SELECT v.job_id, array_agg(DISTINCT problem ->> 'key') AS keys
          FROM backup.backup_verification_results v, jsonb_array_elements(v.problems) AS problem
          WHERE NOT v.proven AND v.job_id IN (
-             SELECT j.id FROM backup.backup_jobs j WHERE j.organization_id = $1 AND j.sequence IS NOT NULL
+             SELECT j.id FROM backup.backup_jobs j WHERE j.organization_id = $1 AND j.manifest_hash IS NOT NULL
              ORDER BY j.sequence DESC LIMIT ${damageLookback})
            AND NOT EXISTS (SELECT 1 FROM backup.backup_verification_results w
              WHERE w.job_id = v.job_id AND w.proven AND w.part IS NULL AND w.finished_at > v.finished_at
