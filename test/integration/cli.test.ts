@@ -1,7 +1,7 @@
 // The backup commands from end to end, each a process of its own: what a person types, what a script parses, what a
 // monitor sees as the exit code. And what nobody may see: keys and passwords, in any output or argument.
 import { randomBytes, randomUUID } from "node:crypto";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ScheduleNotFoundError } from "@temporalio/client";
@@ -113,6 +113,38 @@ test("the bucket and the key alone prove, list and recover; the database and Tem
   // What is there already is never written over.
   const again = await commands.json(["recover", "latest", "-o", one, "--to", to], nowhere);
   expect(again).toMatchObject({ code: 2, json: { error: { code: "RecoverTargetNotEmpty" } } });
+});
+
+test("of a bucket with a broken object, --salvage recovers the rest, says what is lost, and ends with 4", async () => {
+  const copy = join(folder, "broken-store");
+  await cp(storage["BACKUP_STORAGE_BUCKET"] ?? "", copy, { recursive: true });
+  const packs = join(copy, "organizations", one, "packs");
+  const [pack = ""] = (await readdir(packs)).sort();
+  const bytes = await readFile(join(packs, pack));
+  const middle = bytes.length >> 1;
+  bytes.writeUInt8(bytes.readUInt8(middle) ^ 1, middle);
+  await rm(join(packs, pack));
+  await writeFile(join(packs, pack), bytes);
+
+  const broken = { ...nowhere, BACKUP_STORAGE_BUCKET: copy };
+  const recover = ["recover", "latest", "-o", one, "--to"];
+  const plain = await commands.json([...recover, join(folder, "whole")], broken);
+  expect(plain).toMatchObject({
+    code: 3,
+    json: { error: { code: "ObjectCorrupt", message: expect.stringContaining("--salvage") } },
+  });
+  const to = join(folder, "salvaged");
+  const { code, json } = await commands.json([...recover, to, "--salvage"], broken);
+  const { lost, rows } = (json as { folder: { lost: { name: string; heldBy: null }[]; rows: number } }).folder;
+  expect([code, lost.length > 0, rows > 0]).toEqual([4, true, true]);
+  const told = await readFile(join(to, "LOST.txt"), "utf8");
+  for (const { name, heldBy } of lost) {
+    expect(told).toContain(name);
+    expect(heldBy).toBeNull(); // the backup before it counts on the same object
+  }
+  // It is a folder's business alone.
+  const elsewhere = ["recover", "latest", "-o", one, "--to-database", "postgres://127.0.0.1:1/none", "--salvage"];
+  expect(await commands.json(elsewhere, broken)).toMatchObject({ code: 2, json: { error: { code: "UsageInvalid" } } });
 });
 
 test("a verification key proves its own organization without the key, and reads nothing", async () => {

@@ -8,7 +8,7 @@ import request from "supertest";
 import { createNotificationSender } from "../../src/adapters/notification/notification-sender.ts";
 import { ensureOverdueWatch, overdueScheduleId } from "../../src/client/start-notification.ts";
 import { createNotificationLedger } from "../../src/control/notification-ledger.ts";
-import { changeSecret } from "../../src/control/notification-secrets.ts";
+import { changeSecret, resealChannels } from "../../src/control/notification-secrets.ts";
 import { createChannel, listDeliveries, testAnyChannel, type Delivery } from "../../src/control/notifications.ts";
 import { readSealedTarget } from "../../src/control/restores.ts";
 import {
@@ -350,6 +350,22 @@ test("the command line adds, tests, lists and removes a channel", async () => {
   });
   const [received] = receiver.received;
   expect(received !== undefined && isGenuine(received, channel.secret)).toBe(true);
+  const change = ["notify", "secret", channel.id, "--overlap-hours"];
+  expect(await commands.json([...change, "9999"])).toMatchObject({
+    code: 2,
+    json: { error: { code: "UsageInvalid" } },
+  });
+  const secrets = [channel.secret];
+  for (const [hours, signers] of [
+    ["1", [true, true]],
+    ["0", [false, false, true]],
+  ] as const) {
+    const changed = await commands.json([...change, hours]);
+    secrets.push((changed.json as { secret: string }).secret);
+    expect((await commands.json(["notify", "test", channel.id])).code).toBe(0);
+    const newest = receiver.received.at(-1) as Received;
+    expect(secrets.map((each) => isGenuine(newest, each))).toEqual(signers);
+  }
   receiver.answer = (response) => void response.writeHead(500).end();
   expect(await commands.json(["notify", "test", channel.id])).toMatchObject({
     code: 1,
@@ -400,6 +416,21 @@ test("a changed secret signs at once, the old one as long as was said; a second 
   });
 });
 
+test("what is sealed of a channel that is changed during a rotation is left as it was changed", async () => {
+  const channelId = await addChannel(["backup.failed"]);
+  const put = (sealed: string) =>
+    rig.control.query("UPDATE backup.notification_targets SET target_sealed = $2 WHERE channel_id = $1", [
+      channelId,
+      sealed,
+    ]);
+  await resealChannels(rig.control, async () => {
+    await put("changed meanwhile");
+    return "sealed anew";
+  });
+  const [row] = await rig.control.query("SELECT target_sealed AS sealed FROM backup.notification_targets");
+  expect(row).toEqual({ sealed: "changed meanwhile" });
+});
+
 test("a rotated key opens every target, also of a restore that waits; one that is sealed anew already is left", async () => {
   const [first, second] = [await addChannel(["backup.failed"]), await addChannel(["backup.failed"])];
   const newKey = randomBytes(32).toString("base64");
@@ -419,6 +450,14 @@ test("a rotated key opens every target, also of a restore that waits; one that i
        VALUES ($1, $2, $2, 'other', $3, 'restore/none', 'test', '{"by":"latest"}', 'overwrite', 'keep', 'waiting')`,
       [id, own, await sealText(key, restoreTargetPurpose, targetUrl)],
     );
+  // The first one's secret was changed twice: both lie beside its target.
+  const changed = [createWebhookSecret(), createWebhookSecret()];
+  for (const each of changed)
+    await changeSecret(rig.control, {
+      channelId: first,
+      sealed: await sealText(rig.key, channelSecretPurpose(first), each),
+      overlapSeconds: 3_600,
+    });
   const commands = createCommandLine({
     ...environmentOf(rig),
     BACKUP_NEW_ENCRYPTION_KEY: newKey,
@@ -439,6 +478,12 @@ test("a rotated key opens every target, also of a restore that waits; one that i
   const opened = await openText(newKey, channelTargetPurpose(first), sealed.get(first) ?? "");
   expect(JSON.parse(opened)).toEqual({ kind: "webhook", url: receiver.url, secret });
   expect(sealed.get(second)).toBe(done);
+  const [beside] = await rig.control.query<{ newest: string; before: string }>(
+    "SELECT secret_sealed AS newest, old_secret_sealed AS before FROM backup.notification_targets WHERE channel_id = $1",
+    [first],
+  );
+  const secretIn = (text = ""): Promise<string> => openText(newKey, channelSecretPurpose(first), text);
+  expect([await secretIn(beside?.before), await secretIn(beside?.newest)]).toEqual(changed);
 
   // The rig's own key must stay what it is.
   async function copyOfStore(): Promise<string> {
@@ -524,7 +569,7 @@ describe("the facade", () => {
     expect(await rig.control.query("SELECT 1 FROM backup.notification_targets")).toEqual([]);
   });
 
-  test("a target can't be put beside another organization's channel", async () => {
+  test("no target can be put, and no secret changed, beside another organization's channel", async () => {
     const channel = await addChannel(["backup.failed"]);
     const binding = { organizationId: foreign, platform: false, actor: "test", role: "owner" };
     await expect(
@@ -532,6 +577,12 @@ describe("the facade", () => {
         bound.query("SELECT backup.put_notification_target($1, 'x')", [channel]),
       ),
     ).rejects.toMatchObject({ code: "Internal" });
+    const changed = await facade.dependencies.sessions.run(binding, (bound) =>
+      bound.query("SELECT backup.change_own_notification_secret($1, 'x', 0) AS until", [channel]),
+    );
+    expect(changed).toEqual([{ until: null }]);
+    const [row] = await rig.control.query("SELECT secret_sealed AS secret FROM backup.notification_targets");
+    expect(row).toEqual({ secret: null });
   });
 
   test.each([

@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { Client } from "pg";
 import { followRestore, followRollback, readRestoreProgress, requestRollback } from "../../src/client/start-restore.ts";
+import { requestErasure } from "../../src/control/erasures.ts";
 import { getRestore } from "../../src/control/restores.ts";
 import { restoreWorkflowId, type RestoreOrder } from "../../src/domain/restore-run.ts";
 import { activityPoints, type ActivityPoint } from "../support/activity-points.ts";
@@ -189,6 +190,16 @@ test("an erasure that was ended before its order keeps nobody waiting, counts as
       [erasureId],
     ),
   ).toEqual([{ outcome: "refused", code: "Cancelled" }]);
+  expect(await rig.database.query("SELECT * FROM backup.backup_leases")).toEqual([]);
+
+  // Asked for again before anybody has noticed: the lease goes, the request stays.
+  pauses.push({ ...at });
+  await orderErasure(rig, other);
+  await eventually("the erasure to look again", async () => reached.length === 2);
+  await rig.client.workflow.getHandle(`erase/${other}`).terminate("by the operator");
+  await requestErasure(rig.control, { organizationId: other, actor: "otto", leaveLocked: false });
+  await rig.backUp(other);
+  expect(await erasureOf(rig, other)).toMatchObject({ status: "requested", requestedBy: "otto", errorCode: null });
   expect(await rig.database.query("SELECT * FROM backup.backup_leases")).toEqual([]);
   expect(await erase(rig, other)).toMatchObject({ status: "erased" });
 });
