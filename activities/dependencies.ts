@@ -2,6 +2,7 @@
 import type { Catalogue, Rule } from "../src/domain/catalogue.ts";
 import type { RuleFinding } from "../src/domain/restore-run.ts";
 import type { ErasureLedger } from "../src/ports/erasure-ledger.ts";
+import type { ScheduleSkips } from "../src/domain/policy.ts";
 import type { ChannelTarget } from "../src/domain/notification.ts";
 import type { MediaSource } from "../src/ports/media-source.ts";
 import type { MediaTarget } from "../src/ports/media-target.ts";
@@ -67,6 +68,8 @@ export interface ActivityDependencies {
   readonly testRestore: TestRestore;
   /** Whether a workflow has ended, however. */
   readonly isRunOver: (workflowId: string) => Promise<boolean>;
+  /** Null when Temporal has no such schedule. */
+  readonly readScheduleSkips: (scheduleId: string) => Promise<ScheduleSkips | null>;
   readonly notifications: NotificationDependencies;
   readonly bench: Bench;
   readonly log: ActivityLog;

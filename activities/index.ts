@@ -4,6 +4,7 @@ import type { ActivityDependencies } from "./dependencies.ts";
 import { atTheEdge } from "./edge.ts";
 import { collectBatch } from "./collect.ts";
 import { compressBatch } from "./compress.ts";
+import { countSkippedRuns } from "./count-skips.ts";
 import { encryptBatch } from "./encrypt.ts";
 import type { EraseActivities, EraseControlActivities } from "./erase-contract.ts";
 import { createEraseActivities } from "./erase.ts";
@@ -76,7 +77,11 @@ export function createControlActivities(dependencies: ActivityDependencies) {
     releaseErasure: (order) => erasures.releaseLease(order),
     closeErasure: ({ code, message, ...order }) => erasures.closeErasure(order, { code, message }),
     closeNotification: ({ deliveryId, code }) => notifications.ledger.closeFailed(deliveryId, code),
-    noticeOverduePolicies: async () => ({ notifications: await notifications.ledger.noticeOverdue() }),
+    async noticeOverduePolicies() {
+      const made = await notifications.ledger.noticeOverdue();
+      await countSkippedRuns(dependencies);
+      return { notifications: made };
+    },
     isPruneDue: ({ organizationId }) => retention.isPruneDue(organizationId),
     openPrune: (input) =>
       takePastEnded(dependencies, { id: input.pruneId, organizationId: input.organizationId }, () =>

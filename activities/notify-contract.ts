@@ -12,5 +12,6 @@ export interface NotifyActivities {
 export interface NotifyControlActivities {
   /** Says that no further attempt is made. */
   closeNotification(input: { deliveryId: string; code: ErrorCode }): Promise<void>;
+  /** Also writes down which runs the schedules themselves have skipped. Safe to repeat. */
   noticeOverduePolicies(): Promise<{ notifications: number }>;
 }

@@ -52,7 +52,7 @@ export async function notify(order: NotifyOrder): Promise<{ sent: boolean }> {
   }
 }
 
-/** Started by a schedule: writes down a notification for each policy that is due and has no good backup. */
+/** Started by a schedule: writes down a notification for each policy that is due and has no good backup, and skipped runs. */
 export async function watchOverduePolicies(): Promise<{ notifications: number }> {
   return await control.noticeOverduePolicies();
 }

@@ -11,7 +11,7 @@ import { setDependencies } from "../control/policy-dependencies.ts";
 import { deletePolicy, getPolicy, listPolicies, putPolicy, setPolicyPaused } from "../control/policies.ts";
 import type { VerificationLevel } from "../domain/verify-run.ts";
 import { BackupError } from "../domain/errors.ts";
-import { scheduleIdOf, verificationScheduleIdOf, type Policy } from "../domain/policy.ts";
+import { scheduleIdOf, verificationScheduleIdOf, type Policy, type ScheduleSkips } from "../domain/policy.ts";
 import { describeRetention } from "../domain/retention.ts";
 import { isInSource } from "./is-in-source.ts";
 import { table } from "./output.ts";
@@ -82,7 +82,7 @@ export async function runListPolicies(session: Session, options: { organization?
     described.length === 0
       ? "There are no policies. Make one with: wedsync-backup policy create --organization ID --cron '0 2 * * *'"
       : table(
-          ["policy", "organization", "name", "when", "keeps", "state", "next run (UTC)"],
+          ["policy", "organization", "name", "when", "keeps", "state", "skipped runs", "next run (UTC)"],
           described.map((each) => [
             each.id,
             each.organizationId,
@@ -90,11 +90,20 @@ export async function runListPolicies(session: Session, options: { organization?
             previewSchedule(each.cron, each.timeZone, 1).words,
             describeRetention(each.retention),
             each.schedule === null ? "NO SCHEDULE" : each.paused ? "paused" : "active",
+            describeSkips(each.schedule?.skippedRuns),
             each.paused ? "-" : (each.schedule?.nextRuns[0] ?? "-"),
           ]),
         ),
   );
   return 0;
+}
+
+function describeSkips({ stillRunning, missed }: ScheduleSkips = { stillRunning: 0, missed: 0 }): string {
+  const reasons = [
+    stillRunning > 0 ? `${stillRunning} while one was running` : null,
+    missed > 0 ? `${missed} while Temporal was away` : null,
+  ].filter((reason) => reason !== null);
+  return reasons.length === 0 ? "-" : reasons.join(", ");
 }
 
 export async function runPausePolicy(session: Session, id: string, paused: boolean): Promise<number> {

@@ -1,6 +1,12 @@
 // Temporal's schedules as the control tables want them. The tables are the truth: reconciling creates, updates and
 // removes until both say the same, and may run at any time and any number of times.
-import { type Client, ScheduleAlreadyRunning, ScheduleNotFoundError, ScheduleOverlapPolicy } from "@temporalio/client";
+import {
+  type Client,
+  ScheduleAlreadyRunning,
+  type ScheduleDescription,
+  ScheduleNotFoundError,
+  ScheduleOverlapPolicy,
+} from "@temporalio/client";
 import { taskQueues } from "../domain/backup-request.ts";
 import {
   scheduleIdOf,
@@ -8,7 +14,9 @@ import {
   verificationScheduleIdOf,
   verificationScheduleIdPrefix,
   type Policy,
+  type ScheduleSkips,
 } from "../domain/policy.ts";
+import { askTemporal } from "./ask-temporal.ts";
 import { searchAttributesOf } from "./search-attributes.ts";
 
 function scheduleOf(policy: Policy, kind: "backup" | "verification", cron: string) {
@@ -99,17 +107,36 @@ export interface PolicyScheduleState {
   readonly paused: boolean;
   readonly nextRuns: readonly string[];
   readonly recentRuns: readonly string[];
+  readonly skippedRuns: ScheduleSkips;
 }
 
 /** Null when Temporal has no schedule of the policy: reconcile then. */
 export async function describePolicySchedule(client: Client, policy: Policy): Promise<PolicyScheduleState | null> {
+  const found = await describeSchedule(client, scheduleIdOf(policy));
+  if (found === null) return null;
+  const { state, info } = found;
+  return {
+    paused: state.paused,
+    nextRuns: info.nextActionTimes.slice(0, 5).map((time) => time.toISOString()),
+    recentRuns: info.recentActions.map((action) => action.takenAt.toISOString()),
+    skippedRuns: skipsIn(found),
+  };
+}
+
+/** Null when there is no such schedule. @throws TemporalUnreachable */
+export async function readScheduleSkips(client: Client, scheduleId: string): Promise<ScheduleSkips | null> {
+  const found = await askTemporal(client, () => describeSchedule(client, scheduleId));
+  return found === null ? null : skipsIn(found);
+}
+
+const skipsIn = ({ info }: ScheduleDescription): ScheduleSkips => ({
+  stillRunning: info.numActionsSkippedOverlap,
+  missed: info.numActionsMissedCatchupWindow,
+});
+
+async function describeSchedule(client: Client, scheduleId: string): Promise<ScheduleDescription | null> {
   try {
-    const { state, info } = await client.schedule.getHandle(scheduleIdOf(policy)).describe();
-    return {
-      paused: state.paused,
-      nextRuns: info.nextActionTimes.slice(0, 5).map((time) => time.toISOString()),
-      recentRuns: info.recentActions.map((action) => action.takenAt.toISOString()),
-    };
+    return await client.schedule.getHandle(scheduleId).describe();
   } catch (error) {
     if (error instanceof ScheduleNotFoundError) return null;
     throw error;

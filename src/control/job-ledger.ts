@@ -1,6 +1,7 @@
 // Jobs and leases, as the activities need them. Opening and closing a job are one statement each: a small backup takes
 // well under a second, and round trips count.
 import type { ProofLevel } from "../domain/backup-request.ts";
+import type { PolicySchedule } from "../domain/policy.ts";
 import type { VerificationLevel } from "../domain/verify-run.ts";
 import type { JobLedger } from "../ports/job-ledger.ts";
 import { appendOwnAudit } from "./audit.ts";
@@ -142,6 +143,27 @@ export function createJobLedger(database: ControlDatabase): JobLedger {
         outcome: "refused",
         details: { code },
       }),
+
+    listSchedulesToCount: (most) =>
+      database.query<PolicySchedule>(
+        `SELECT p.id AS "policyId", p.organization_id AS "organizationId", k.kind
+         FROM backup.backup_policies p CROSS JOIN (VALUES ('backup'), ('verification')) AS k (kind)
+           LEFT JOIN backup.schedule_skips s ON s.policy_id = p.id AND s.kind = k.kind
+         WHERE k.kind = 'backup' OR p.verify_cron IS NOT NULL
+         ORDER BY s.counted_at NULLS FIRST, p.id LIMIT $1`,
+        [most],
+      ),
+
+    async recordScheduleSkips({ policyId, kind }, skips) {
+      // Not of a policy that was removed meanwhile.
+      await database.query(
+        `INSERT INTO backup.schedule_skips AS s (policy_id, kind, organization_id, still_running, missed)
+         SELECT id, $2, organization_id, coalesce($3::bigint, 0), coalesce($4::bigint, 0) FROM backup.backup_policies WHERE id = $1
+         ON CONFLICT (policy_id, kind) DO UPDATE
+           SET still_running = coalesce($3, s.still_running), missed = coalesce($4, s.missed), counted_at = now()`,
+        [policyId, kind, skips?.stillRunning ?? null, skips?.missed ?? null],
+      );
+    },
 
     readPrerequisites: (policyId) => readPrerequisites(database, policyId),
 

@@ -11,6 +11,8 @@ export interface OrganizationFigures {
   readonly jobsGood: number;
   readonly jobsFailed: number;
   readonly overduePolicies: number;
+  /** Runs that Temporal's schedules of its policies did not start. */
+  readonly skippedRuns: number;
   /** Proofs within the last day that found something. */
   readonly failedVerifications: number;
 }
@@ -38,6 +40,8 @@ export async function readMetricFigures(bound: Queryable, most: number): Promise
        extract(epoch FROM last_failed_at)::float8 AS "lastFailed", extract(epoch FROM last_proven_at)::float8 AS "lastProven",
        stored_bytes::float8 AS "storedBytes", jobs_good::float8 AS "jobsGood", jobs_failed::float8 AS "jobsFailed",
        (SELECT count(*)::float8 FROM backup.overdue_policies o WHERE o.organization_id = s.organization_id) AS "overduePolicies",
+       (SELECT coalesce(sum(k.still_running + k.missed), 0)::float8 FROM backup.schedule_skips k
+        WHERE k.organization_id = s.organization_id) AS "skippedRuns",
        (SELECT count(*)::float8 FROM backup.backup_verification_results v
         WHERE v.organization_id = s.organization_id AND NOT v.proven AND v.finished_at > now() - interval '1 day') AS "failedVerifications"
      FROM backup.organization_status s ORDER BY last_good_at NULLS FIRST, organization_id LIMIT $1`,

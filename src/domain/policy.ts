@@ -32,6 +32,21 @@ export interface SkippedRun {
   readonly code: "PolicyNotFound" | "OrganizationBusy" | "PrerequisiteFailed" | "OrganizationErased";
 }
 
+/** Runs that Temporal's schedule did not start, since it was made. */
+export interface ScheduleSkips {
+  /** The run before it was still going on. */
+  readonly stillRunning: number;
+  /** Temporal was away for longer than the policy catches up. */
+  readonly missed: number;
+}
+
+/** A policy has one or two of them. */
+export interface PolicySchedule {
+  readonly policyId: string;
+  readonly organizationId: string;
+  readonly kind: "backup" | "verification";
+}
+
 /** A policy that must have run well before another one runs. */
 export interface Prerequisite {
   readonly policyId: string;

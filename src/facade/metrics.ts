@@ -18,6 +18,7 @@ const figures: readonly [string, string, (of: OrganizationFigures) => number | n
   ["wedsync_backup_last_failure_timestamp_seconds", "When a backup failed last", (of) => of.lastFailed],
   ["wedsync_restore_verified_timestamp_seconds", "When a backup was proven last", (of) => of.lastProven],
   ["wedsync_backup_overdue_policies", "Policies that are due and have no good backup", (of) => of.overduePolicies],
+  ["wedsync_policy_runs_skipped", "Runs that Temporal's schedules did not start", (of) => of.skippedRuns],
   ["wedsync_verifications_failed", "Proofs that found something within a day", (of) => of.failedVerifications],
   ["wedsync_backup_stored_bytes", "Bytes that backups added to the store", (of) => of.storedBytes],
   ["wedsync_backup_jobs_good", "Backups that were made", (of) => of.jobsGood],

@@ -1,7 +1,7 @@
 // What a run writes into, and asks of, the control tables. The object store stays the truth about what is backed up.
 import type { BackupOutcome, BackupRequest, ProofLevel } from "../domain/backup-request.ts";
 import type { ErrorCode } from "../domain/errors.ts";
-import type { Prerequisite, SkippedRun } from "../domain/policy.ts";
+import type { PolicySchedule, Prerequisite, ScheduleSkips, SkippedRun } from "../domain/policy.ts";
 import type { RuleFinding } from "../domain/restore-run.ts";
 import type { VerificationLevel, VerifyOrder } from "../domain/verify-run.ts";
 
@@ -32,6 +32,10 @@ export interface JobLedger {
   readPolicyRequest(policyId: string): Promise<Pick<BackupRequest, "dataSets" | "proof"> | null>;
   /** In the audit log alone: there is no job. */
   recordSkippedRun(run: SkippedRun): Promise<void>;
+  /** Those whose skipped runs were counted longest ago come first. */
+  listSchedulesToCount(most: number): Promise<PolicySchedule[]>;
+  /** What is new since the last count goes into the audit log. Null: Temporal has no such schedule. May be repeated. */
+  recordScheduleSkips(schedule: PolicySchedule, skips: ScheduleSkips | null): Promise<void>;
   readPrerequisites(policyId: string): Promise<readonly Prerequisite[]>;
   /** The newest manifest that a job wrote; to notice one that was taken away from the store. */
   latestManifest(organizationId: string): Promise<{ sequence: number; hash: string } | null>;

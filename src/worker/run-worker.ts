@@ -27,6 +27,7 @@ import {
   createNotifyActivities,
   createRestoreActivities,
 } from "../../activities/index.ts";
+import { readScheduleSkips } from "../client/policy-schedules.ts";
 import { isRunOver } from "../client/run-state.ts";
 import { connectionOptions, type TemporalAddress } from "../client/connect.ts";
 import { BackupError } from "../domain/errors.ts";
@@ -38,7 +39,7 @@ import { traceActivities, traceRuns } from "./trace-activities.ts";
 export interface WorkerOptions {
   readonly temporal: TemporalAddress;
   readonly workflowBundle: WorkflowBundle;
-  readonly dependencies: Omit<ActivityDependencies, "bench" | "isRunOver">;
+  readonly dependencies: Omit<ActivityDependencies, "bench" | "isRunOver" | "readScheduleSkips">;
   /** Snapshots open at a time; each is a transaction on the source database. */
   readonly maxSnapshots?: number;
   /** Raw and sealed bytes of batches in memory, all organizations together. */
@@ -98,6 +99,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     ...options.dependencies,
     bench,
     isRunOver: (workflowId) => isRunOver(client, workflowId),
+    readScheduleSkips: (scheduleId) => readScheduleSkips(client, scheduleId),
   };
   const common = {
     connection,

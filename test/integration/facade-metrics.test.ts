@@ -50,6 +50,10 @@ test("tells each organization's last success and failure, and what is overdue", 
     "INSERT INTO backup.backup_policies (id, organization_id, name, cron, created_at, updated_at) VALUES ($1, 'org-b', 'nightly', '0 2 * * *', '2026-01-01Z', '2026-01-01Z')",
     [randomUUID()],
   );
+  await owner.query(
+    `INSERT INTO backup.schedule_skips (policy_id, kind, organization_id, still_running, missed)
+     SELECT id, 'backup', organization_id, 1, 2 FROM backup.backup_policies`,
+  );
   const { type, text } = await scrape(sessions);
   expect(type).toContain("text/plain");
   const lines = text.split("\n");
@@ -58,6 +62,7 @@ test("tells each organization's last success and failure, and what is overdue", 
   expect(lines).toContain(`wedsync_backup_last_success_timestamp_seconds{organization="org-a"} ${began}`);
   expect(text).not.toContain('last_success_timestamp_seconds{organization="org-b"}');
   expect(lines).toContain('wedsync_backup_overdue_policies{organization="org-b"} 1');
+  expect(lines).toContain('wedsync_policy_runs_skipped{organization="org-b"} 3');
   expect(lines).toContain('wedsync_backup_jobs_failed{organization="org-a"} 1');
   expect(lines).toContain('wedsync_backup_stored_bytes{organization="org-a"} 10');
 });

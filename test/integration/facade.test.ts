@@ -176,6 +176,7 @@ describe("a policy", () => {
     const read = await get(path);
     expect(read.headers["etag"]).toBe('"1"');
     expect(read.body.schedule.nextRuns.length).toBeGreaterThan(0);
+    expect(read.body.schedule.skippedRuns).toEqual({ stillRunning: 0, missed: 0 });
     expect((await get(path, foreign)).status).toBe(404);
 
     const values = { name: "nightly", cron: "30 3 * * *" };

@@ -104,7 +104,17 @@ export const readPolicy = defineEndpoint({
     description: "The policy",
     schema: policyForm.extend({
       schedule: z
-        .object({ paused: z.boolean(), nextRuns: z.array(z.string()), recentRuns: z.array(z.string()) })
+        .object({
+          paused: z.boolean(),
+          nextRuns: z.array(z.string()),
+          recentRuns: z.array(z.string()),
+          skippedRuns: z
+            .object({
+              stillRunning: z.number().meta({ description: "The run before it was still going on" }),
+              missed: z.number().meta({ description: "Temporal was away for longer than the policy catches up" }),
+            })
+            .meta({ description: "Runs that the schedule did not start, since it was made" }),
+        })
         .nullable()
         .meta({ description: "Null when Temporal has no schedule of it: run `wedsync-backup policy reconcile`" }),
     }),
