@@ -19,7 +19,7 @@ import {
 import type { Staging } from "./staging-names.ts";
 
 export interface DifferenceOptions {
-  /** Rows that exist only live are of interest; with chosen records they are not: everything else would be one. */
+  /** For tables without primary key, which are counted in one go. */
   readonly withLiveOnly: boolean;
   /** There is a table o: rows that come back only if they are missing. */
   readonly hasNeeded: boolean;
@@ -27,46 +27,74 @@ export interface DifferenceOptions {
   readonly hasEarlier: boolean;
   /** Numbers of conflicts that were kept when staging was lost. The restore's id as a literal; null = none. */
   readonly keptConflicts: string | null;
+  /** The highest number that was given to a row so far. */
+  readonly lastNumber: number;
 }
+
+const sequenceOf = (staging: Staging): string => `'${staging.numbers.replaceAll("'", "''")}'`;
+
+export const readLastNumber = (staging: Staging): string =>
+  `SELECT last_value - CASE WHEN is_called THEN 0 ELSE 1 END FROM ${staging.numbers}`;
+
+/** Else a sequence numbers, which keeps the whole statement to one process. */
+export const numbersByPlace = (table: RestoreTable, { hasEarlier, keptConflicts }: DifferenceOptions): boolean =>
+  !hasEarlier && (keptConflicts === null || table.key.length === 0);
+
+/** After a difference whose rows were numbered by their places. */
+export const advanceNumbers = (staging: Staging, lastNumber: number): string =>
+  `SELECT setval(${sequenceOf(staging)}, ${lastNumber})`;
 
 export function createDifference(staging: Staging, table: RestoreTable, options: DifferenceOptions): string {
   const rows =
     table.key.length === 0 ? wholeRowDifference(staging, table, options) : keyedDifference(staging, table, options);
-  const earlier = options.hasEarlier
+  const fresh = `${options.lastNumber} + row_number() OVER ()`;
+  return `CREATE UNLOGGED TABLE ${staging.table("d", table.number)} AS ${numberRows(staging, table, rows, options, fresh)}`;
+}
+
+/** To d, after what is missing or changed. */
+export function addLiveOnly(staging: Staging, table: RestoreTable, options: DifferenceOptions): string {
+  const keys = table.key.map((name, index) => `${columnOf("t", name)} AS k${index + 1}`);
+  const rows =
+    `SELECT 'live only' AS kind, ${keys.join(", ")} FROM ${liveRows(table, "t")} ` +
+    `AND NOT EXISTS (SELECT 1 FROM ${staging.table("s", table.number)} AS s WHERE ${rowsMatch("s", "t", table)})`;
+  const fresh = `nextval(${sequenceOf(staging)})`;
+  return `INSERT INTO ${staging.table("d", table.number)} ${numberRows(staging, table, rows, options, fresh)}`;
+}
+
+/** A row that had a number keeps it. `fresh` numbers where none has. */
+function numberRows(
+  staging: Staging,
+  table: RestoreTable,
+  rows: string,
+  { hasEarlier, keptConflicts }: DifferenceOptions,
+  fresh: string,
+): string {
+  const earlier = hasEarlier
     ? `LEFT JOIN ${staging.table("e", table.number)} AS e ON ${table.key.length === 0 ? "e.row_text = x.row_text" : keysMatch("e", "x", table)}`
     : "";
   const kept =
-    options.keptConflicts === null || table.key.length === 0
+    keptConflicts === null || table.key.length === 0
       ? ""
-      : `LEFT JOIN wedsync_restore.conflicts AS c ON c.restore_id = ${options.keptConflicts} AND c.table_name = '${table.table.replaceAll("'", "''")}' AND c.key = ${keyText("x", table)}`;
-  const number = [...(earlier === "" ? [] : ["e.number"]), ...(kept === "" ? [] : ["c.number"])];
-  return (
-    `CREATE UNLOGGED TABLE ${staging.table("d", table.number)} AS ` +
-    `SELECT coalesce(${[...number, `nextval('${staging.numbers.replaceAll("'", "''")}')`].join(", ")}) AS number, x.*, NULL::uuid AS live_hash ` +
-    `FROM (${rows}) AS x ${earlier} ${kept}`
-  );
+      : `LEFT JOIN wedsync_restore.conflicts AS c ON c.restore_id = ${keptConflicts} AND c.table_name = '${table.table.replaceAll("'", "''")}' AND c.key = ${keyText("x", table)}`;
+  const known = [...(earlier === "" ? [] : ["e.number"]), ...(kept === "" ? [] : ["c.number"])];
+  const number = known.length === 0 ? fresh : `coalesce(${known.join(", ")}, nextval(${sequenceOf(staging)}))`;
+  return `SELECT ${number} AS number, x.*, NULL::uuid AS live_hash FROM (${rows}) AS x ${earlier} ${kept}`;
 }
 
-function keyedDifference(
-  staging: Staging,
-  table: RestoreTable,
-  { withLiveOnly, hasNeeded }: DifferenceOptions,
-): string {
+/** What is missing or changed. A FULL JOIN, which would find the rest, too, is no work for two processes before Postgres 16. */
+function keyedDifference(staging: Staging, table: RestoreTable, { hasNeeded }: DifferenceOptions): string {
   const names = restoredNames(table);
   const s = staging.table("s", table.number);
   const [first = ""] = table.key;
-  const keys = table.key.map(
-    (name, index) => `coalesce(${columnOf("s", name)}, ${columnOf("l", name)}) AS k${index + 1}`,
-  );
+  const keys = table.key.map((name, index) => `${columnOf("s", name)} AS k${index + 1}`);
   const isMissing = `${columnOf("l", first)} IS NULL`;
-  const isLiveOnly = `${columnOf("s", first)} IS NULL`;
   const needed = hasNeeded
     ? ` AND NOT EXISTS (SELECT 1 FROM ${staging.table("o", table.number)} AS o WHERE ${keyMatches("s", "o", table)})`
     : "";
   return (
-    `SELECT CASE WHEN ${isMissing} THEN 'missing' WHEN ${isLiveOnly} THEN 'live only' ELSE 'changed' END AS kind, ${keys.join(", ")} ` +
-    `FROM ${s} AS s ${withLiveOnly ? "FULL" : "LEFT"} JOIN (SELECT ${columnsOf("t", names)} FROM ${liveRows(table, "t")}) AS l ON ${rowsMatch("s", "l", table)} ` +
-    `WHERE ${isMissing} OR ${isLiveOnly} OR (${imageDiffers("s", "l", names)}${needed})`
+    `SELECT CASE WHEN ${isMissing} THEN 'missing' ELSE 'changed' END AS kind, ${keys.join(", ")} ` +
+    `FROM ${s} AS s LEFT JOIN (SELECT ${columnsOf("t", names)} FROM ${liveRows(table, "t")}) AS l ON ${rowsMatch("s", "l", table)} ` +
+    `WHERE ${isMissing} OR (${imageDiffers("s", "l", names)}${needed})`
   );
 }
 

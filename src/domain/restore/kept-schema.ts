@@ -25,6 +25,16 @@ export const keptSchemaSql = `
     after_hash uuid,
     PRIMARY KEY (restore_id, seq)
   );
+  -- The same for tables of which a restore did nothing but insert rows: a thousand of them at a time, each with its key
+  -- (the text of a text[]) and its hash. Kept as they are: keys at random don't shrink, and trying costs more than reading.
+  CREATE TABLE IF NOT EXISTS wedsync_restore.undo_inserts (
+    restore_id text NOT NULL,
+    table_name text NOT NULL,
+    keys text[] NOT NULL,
+    after_hashes uuid[] NOT NULL CHECK (cardinality(after_hashes) = cardinality(keys))
+  );
+  ALTER TABLE wedsync_restore.undo_inserts ALTER COLUMN keys SET STORAGE EXTERNAL, ALTER COLUMN after_hashes SET STORAGE EXTERNAL;
+  CREATE INDEX IF NOT EXISTS undo_inserts_by_table ON wedsync_restore.undo_inserts (restore_id, table_name);
   CREATE TABLE IF NOT EXISTS wedsync_restore.conflicts (
     restore_id text NOT NULL,
     number bigint NOT NULL,

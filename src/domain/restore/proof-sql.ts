@@ -58,6 +58,23 @@ export const countOrphans = (staging: Staging, child: RestoreTable, key: LiveFor
   `SELECT count(*) AS count FROM ${written(staging, child, key, "c", all)} AND (${refersSomewhere("c", key)}) ` +
   `AND NOT EXISTS (SELECT 1 FROM ${parentTable(key)} AS p WHERE ${referenceMatches("c", "p", key)})`;
 
+/**
+ * The same where every staged row of both tables was inserted: each side stands for what was written. Null where a side does
+ * not hold what the key compares, or the key is a partition's own. 0 = no orphans, and no parent that others could remove.
+ */
+export const countStagedOrphans = (
+  staging: Staging,
+  child: RestoreTable,
+  parent: RestoreTable,
+  key: LiveForeignKey,
+): string | null =>
+  key.table === child.table &&
+  key.columns.every((name) => restoredNames(child).includes(name)) &&
+  key.referencedColumns.every((name) => restoredNames(parent).includes(name))
+    ? `SELECT count(*) AS count FROM ${staging.table("s", child.number)} AS c WHERE (${refersSomewhere("c", key)}) ` +
+      `AND NOT EXISTS (SELECT 1 FROM ${staging.table("s", parent.number)} AS p WHERE ${referenceMatches("c", "p", key)})`
+    : null;
+
 /** Rows, of whatever table and organization, whose parent was removed or got another value. */
 export const countLeftBehind = (staging: Staging, parent: RestoreTable, key: LiveForeignKey): string =>
   `SELECT count(*) AS count FROM ${childTable(key)} AS c JOIN ${staging.table("u", parent.number)} AS u ON ${referenceMatches("c", "u", key)} ` +

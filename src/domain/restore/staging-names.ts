@@ -5,9 +5,10 @@
 //   b  the later backup's rows, for a three-way merge
 //   d  the difference           w  what is written: operation and key
 //   v  the values of updates    u  rows as they were before        p  rows that are taken out and put back
+//   h  keys and hashes of rows that were inserted, for the undo log
 import { quoteIdentifier } from "../sql-quoting.ts";
 
-export type StagingKind = "s" | "o" | "l" | "b" | "d" | "e" | "w" | "v" | "u" | "p";
+export type StagingKind = "s" | "o" | "l" | "b" | "d" | "e" | "w" | "v" | "u" | "p" | "h";
 
 /** Quoted. `restoreHex` is the restore's id in hex digits, at most 32. */
 export const stagingSchema = (restoreHex: string): string => quoteIdentifier(`wedsync_restore_${restoreHex}`);

@@ -16,9 +16,10 @@ export function createStagingTable(staging: Staging, table: RestoreTable, kind: 
   return `CREATE UNLOGGED TABLE ${staging.table(kind, table.number)} (${columns.join(", ")})`;
 }
 
+/** Frozen, for the table is of the same transaction: who reads it first need not look up that it was committed. */
 export const copyIntoStaging = (staging: Staging, table: RestoreTable, kind: StagingKind = "s"): string => {
   const names = table.columns.map((column) => column.name);
-  return `COPY ${staging.table(kind, table.number)} ${names.length === 0 ? "" : `(${columnList(names)})`} FROM STDIN`;
+  return `COPY ${staging.table(kind, table.number)} ${names.length === 0 ? "" : `(${columnList(names)})`} FROM STDIN WITH (FREEZE)`;
 };
 
 /** Before 16, Postgres has no way to ask but trying; made in the staging schema, where pg_input_is_valid is missing. */

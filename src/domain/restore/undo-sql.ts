@@ -16,10 +16,16 @@ const typedKey = (table: RestoreTable): string =>
     )
     .join(", ");
 
+/** Entries of a table with a primary key, as n: those that stand alone, and those that were kept a thousand at a time. */
+const entries = (restoreId: string, name: string): string =>
+  `(SELECT a.operation, a.key, a.after_hash FROM wedsync_restore.undo AS a WHERE a.restore_id = ${restoreId} AND a.table_name = ${name} ` +
+  `UNION ALL SELECT 'insert', e.key::text[], e.after_hash FROM wedsync_restore.undo_inserts AS b CROSS JOIN LATERAL unnest(b.keys, b.after_hashes) AS e(key, after_hash) ` +
+  `WHERE b.restore_id = ${restoreId} AND b.table_name = ${name}) AS n`;
+
 /** d: every entry with its fate; `refused` is NULL where it can be undone. `kind` is what the entry is to the row before. */
 export const createUndoWork = (staging: Staging, table: RestoreTable, restoreId: string, name: string): string =>
-  `CREATE UNLOGGED TABLE ${staging.table("d", table.number)} AS SELECT n.seq, n.operation AS done, ${typedKey(table)}, n.after_hash, ` +
-  `CASE n.operation WHEN 'insert' THEN 'live only' WHEN 'delete' THEN 'missing' ELSE 'changed' END AS kind, NULL::text AS refused FROM wedsync_restore.undo AS n WHERE n.restore_id = ${restoreId} AND n.table_name = ${name}`;
+  `CREATE UNLOGGED TABLE ${staging.table("d", table.number)} AS SELECT n.operation AS done, ${typedKey(table)}, n.after_hash, ` +
+  `CASE n.operation WHEN 'insert' THEN 'live only' WHEN 'delete' THEN 'missing' ELSE 'changed' END AS kind, NULL::text AS refused FROM ${entries(restoreId, name)}`;
 
 /** The rows as they were. */
 export const createBeforeRows = (staging: Staging, table: RestoreTable, restoreId: string, name: string): string =>

@@ -14,6 +14,7 @@ import {
   keyMatches,
   keyNames,
   keyText,
+  liveRows,
   restoredNames,
   rowsMatch,
   rowText,
@@ -115,6 +116,27 @@ export const logUndo = (staging: Staging, table: RestoreTable, restoreId: string
   `FROM ${staging.table("w", table.number)} AS w LEFT JOIN ${staging.table("u", table.number)} AS u ON ${keyMatches("u", "w", table)} ` +
   `LEFT JOIN ${liveTable(table)} AS t ON w.operation <> 'delete' AND ${keyMatches("t", "w", table)}`;
 
+/** Of a table all of whose staged rows were inserted. `alone`: the organization has no other rows there. */
+export function logInserts(
+  staging: Staging,
+  table: RestoreTable,
+  restoreId: string,
+  tableName: string,
+  alone: boolean,
+): readonly string[] {
+  const h = staging.table("h", table.number);
+  const rows = alone
+    ? liveRows(table, "t")
+    : `${staging.table("s", table.number)} AS s JOIN ${liveTable(table)} AS t ON ${rowsMatch("s", "t", table)}`;
+  const key = `ARRAY[${table.key.map((name) => `${columnOf("t", name)}::text`).join(", ")}]::text[]::text`;
+  return [
+    // First the hashes, by two processes; no statement that writes into a table that was there before may have them.
+    `CREATE UNLOGGED TABLE ${h} AS SELECT ${key} AS key, md5(${rowText("t")})::uuid AS after_hash FROM ${rows}`,
+    `INSERT INTO wedsync_restore.undo_inserts (restore_id, table_name, keys, after_hashes) SELECT ${restoreId}, ${tableName}, array_agg(key), array_agg(after_hash) ` +
+      `FROM (SELECT key, after_hash, (row_number() OVER () - 1) / 1000 AS block FROM ${h}) AS x GROUP BY block`,
+  ];
+}
+
 /** Rows of a table without primary key are told by their text; each goes into the undo log as it is written. */
 export function insertWholeRows(staging: Staging, table: RestoreTable, restoreId: string, tableName: string): string {
   const names = restoredNames(table);
@@ -140,6 +162,12 @@ export function deleteWholeRows(staging: Staging, table: RestoreTable, restoreId
 export const createWholeRowWork = (staging: Staging, table: RestoreTable, mirror: boolean): string =>
   `CREATE UNLOGGED TABLE ${staging.table("w", table.number)} AS SELECT CASE kind WHEN 'missing' THEN 'insert' ELSE 'delete' END AS operation, row_text, copies ` +
   `FROM ${staging.table("d", table.number)} WHERE kind = 'missing'${mirror ? " OR kind = 'live only'" : ""}`;
+
+/** Where nothing is done but that every staged row is inserted, the plan is those rows. */
+export const createInsertAllWork = (staging: Staging, table: RestoreTable): string =>
+  `CREATE VIEW ${staging.table("w", table.number)} AS SELECT 'insert'::text AS operation, ${table.key
+    .map((name, index) => `${columnOf("s", name)} AS k${index + 1}`)
+    .join(", ")}, false AS parked, false AS merged FROM ${staging.table("s", table.number)} AS s`;
 
 /** `operation`: an expression over d (and c, the decisions) that is NULL where nothing is to be done. */
 export const createWork = (

@@ -6,7 +6,7 @@ import { askedKinds } from "../../../domain/restore/difference-sql.ts";
 import { isAsInBase, wasGoneInBase } from "../../../domain/restore/merge-sql.ts";
 import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
 import type { Staging } from "../../../domain/restore/staging-names.ts";
-import { createWholeRowWork, createWork } from "../../../domain/restore/write-sql.ts";
+import { createInsertAllWork, createWholeRowWork, createWork } from "../../../domain/restore/write-sql.ts";
 import type { AppliedTable } from "../../../domain/restore-request.ts";
 import type { TableName } from "../../../domain/schema.ts";
 import { quoteLiteral } from "../../../domain/sql-quoting.ts";
@@ -78,7 +78,7 @@ async function applyOnce(url: string, whole: RestoreContext, options: ApplyOptio
   const { plan } = context;
   const stagedRows = new Map(staged.tables.map(({ table, rows }) => [table, rows]));
   try {
-    await session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ", "beginning");
+    await session.beginSnapshot("beginning");
     if (isClone(context)) await refuseExistingTarget(context);
     const mode = await chooseMode(session);
     const facts = await readLiveFacts(
@@ -114,15 +114,11 @@ async function applyOnce(url: string, whole: RestoreContext, options: ApplyOptio
     };
     const parts = await planParts(context, difference, options, write, stagedRows);
     const startedMs = performance.now();
+    const liveRowsBefore = ({ table }: RestoreTable): number => difference.liveRows[table] ?? 0;
     await writeParts(write, parts);
-    await logParts(write, parts);
+    await logParts(write, parts, liveRowsBefore);
     const sequences = await advanceSequences(write, parts);
-    const proofs = await proveWrites({
-      context: write,
-      parts,
-      url,
-      liveRowsBefore: ({ table }) => difference.liveRows[table] ?? 0,
-    });
+    const proofs = await proveWrites({ context: write, parts, url, liveRowsBefore });
     const tables = summarize(difference, parts);
     const result: ApplyResult = {
       applied: true,
@@ -178,33 +174,40 @@ async function planParts(
         `${counts.missing} rows of ${table.table} are missing, and can't come back without ${table.unfilled.join(", ")}: NOT NULL, no default, and not in the backup. Nothing was written.`,
         { table: table.table },
       );
+    const staged = stagedRows.get(table.table);
+    // Rows that were cut loose from a record count as staged, too, and are never missing.
+    const insertsAll =
+      table.key.length > 0 &&
+      options.strategy !== "prompt" &&
+      base === undefined &&
+      counts.missing === staged &&
+      (counts.liveOnly === 0 || !mirror);
     const sql =
       table.key.length === 0
         ? createWholeRowWork(staging, table, mirror)
-        : createWork(
-            staging,
-            table,
-            operationOf(options, staging, table, base?.names ?? null),
-            mergedOf(options),
-            options.strategy === "prompt" ? restoreId : null,
-          );
+        : insertsAll
+          ? createInsertAllWork(staging, table)
+          : createWork(
+              staging,
+              table,
+              operationOf(options, staging, table, base?.names ?? null),
+              mergedOf(options),
+              options.strategy === "prompt" ? restoreId : null,
+            );
     await session.execute(sql, `planning ${table.table}`);
     const merge = table.key.length > 0 && mayMerge(options) ? { baseNames: base?.names ?? null } : null;
     const part: WritePart = {
       table,
-      inserted: 0,
+      inserted: insertsAll ? counts.missing : 0,
       updated: 0,
       deleted: 0,
       changed: [],
       parked: 0,
-      insertsAll: false,
+      insertsAll,
       merge,
       mergeConflicts: 0,
     };
     await preparePart(write, part);
-    // Keys of w are keys of s, and unique in both: as many are all of them. Rows that were cut loose count as staged, too.
-    part.insertsAll =
-      table.key.length > 0 && part.updated + part.deleted === 0 && part.inserted === stagedRows.get(table.table);
     if (part.inserted + part.updated + part.deleted > 0) parts.push(part);
   }
   return parts;

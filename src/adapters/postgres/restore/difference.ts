@@ -1,12 +1,16 @@
 // Compares staging with live, in one REPEATABLE READ transaction, and keeps the result in staging: for the dry run, for
 // decisions, and for the apply, which takes it over where nothing changed since.
 import {
+  addLiveOnly,
+  advanceNumbers,
   askedKinds,
   countDifferences,
   countLiveRows,
   createDifference,
   hashShownRows,
   markTakenByKey,
+  numbersByPlace,
+  readLastNumber,
 } from "../../../domain/restore/difference-sql.ts";
 import { countIdleLoose, looseKeys, stageLoose } from "../../../domain/restore/loose-sql.ts";
 import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
@@ -39,7 +43,7 @@ export async function compareAll(
 ): Promise<KeptDifference> {
   const { session } = context;
   try {
-    await session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ", "comparing");
+    await session.beginSnapshot("comparing");
     const facts = await readLiveFacts(
       session,
       context.plan.tables.map((table) => table.table),
@@ -84,7 +88,8 @@ export async function compareTables(
       earlier.liveOnly === intent.liveOnly &&
       [table.table, ...table.dependsOn].every((name) => liveRows[name] !== undefined && !changed.has(name));
     const known = holds ? earlier.tables.find((each) => each.table === table.table) : undefined;
-    tables.push(known ?? (await compareTable(context, table, intent, facts, stagedRows.get(table.table) ?? 0)));
+    const counted = { staged: stagedRows.get(table.table) ?? 0, live: liveRows[table.table] };
+    tables.push(known ?? (await compareTable(context, table, intent, facts, counted)));
   }
   const kept: KeptDifference = { since, ...intent, liveRows, tables };
   await session.execute(
@@ -100,7 +105,7 @@ async function compareTable(
   table: RestoreTable,
   intent: DifferenceIntent,
   facts: LiveFacts,
-  stagedRows: number,
+  rows: { readonly staged: number; readonly live: number | undefined },
 ): Promise<TableDifference> {
   const { session, staging, input, restoreId } = context;
   const doing = `comparing ${table.table}`;
@@ -108,28 +113,39 @@ async function compareTable(
   const [d, e] = [staging.table("d", table.number), staging.table("e", table.number)];
   const hasEarlier = (await session.value("SELECT to_regclass($1) IS NOT NULL", doing, [d])) === "t";
   if (hasEarlier) await session.execute(`ALTER TABLE ${d} RENAME TO e${table.number}`, doing);
-  await session.execute(
-    createDifference(staging, table, {
-      withLiveOnly: input.selection.records === null,
-      hasNeeded: input.selection.records !== null && table.key.length > 0,
-      hasEarlier,
-      keptConflicts: intent.strategy === "prompt" ? restoreId : null,
-    }),
-    doing,
-  );
+  const options = {
+    withLiveOnly: input.selection.records === null,
+    hasNeeded: input.selection.records !== null && table.key.length > 0,
+    hasEarlier,
+    keptConflicts: intent.strategy === "prompt" ? restoreId : null,
+    lastNumber: await session.count(readLastNumber(staging), doing),
+  };
+  const found = await session.execute(createDifference(staging, table, options), doing);
+  if (found > 0 && numbersByPlace(table, options))
+    await session.execute(advanceNumbers(staging, options.lastNumber + found), doing);
+  let counts = await countKinds(session, staging, table);
+  // Keys are unique on both sides: as many live rows as staged ones that were met are all there are.
+  if (options.withLiveOnly && table.key.length > 0 && rows.live !== rows.staged - counts.missing)
+    counts = { ...counts, liveOnly: await session.execute(addLiveOnly(staging, table, options), doing) };
   if (hasEarlier) await session.execute(`DROP TABLE ${e}`, doing);
   await session.execute(`ANALYZE ${d}`, doing);
-  let counts = await countKinds(session, staging, table);
   if (table.key.length > 0 && counts.missing + counts.changed > 0) {
-    if (counts.missing > 0) await session.execute(markTakenByKey(staging, table), doing);
-    await markTaken(session, staging, table, intent, facts, input.mergeBase !== null);
-    counts = await countKinds(session, staging, table);
+    let taken = counts.missing === 0 ? 0 : await session.execute(markTakenByKey(staging, table), doing);
+    taken += await markTaken(session, staging, table, intent, facts, input.mergeBase !== null);
+    if (taken > 0) counts = await countKinds(session, staging, table);
   }
   if (table.key.length > 0 && intent.strategy === "prompt") await session.execute(hashShownRows(staging, table), doing);
   await session.execute(`CREATE INDEX ON ${d} (number)`, doing);
   const { missing, changed, liveOnly, taken } = counts;
   const idle = hasLoose ? await session.count(countIdleLoose(staging, table), doing) : 0;
-  return { table: table.table, missing, changed, liveOnly, taken, same: stagedRows - idle - missing - changed - taken };
+  return {
+    table: table.table,
+    missing,
+    changed,
+    liveOnly,
+    taken,
+    same: rows.staged - idle - missing - changed - taken,
+  };
 }
 
 /** @returns whether the table has rows that were cut loose from a record that comes back. */
@@ -155,7 +171,7 @@ async function markTaken(
   intent: DifferenceIntent,
   facts: LiveFacts,
   threeWay: boolean,
-): Promise<void> {
+): Promise<number> {
   const indexes = (facts.uniqueIndexes.get(table.table) ?? []).filter((index) => isStaged(table, index));
   const { strategy, liveOnly } = intent;
   // What a merge writes is not known yet: the database itself refuses where it can't be.
@@ -164,7 +180,8 @@ async function markTaken(
     movesChanged: strategy !== "skip" && (strategy !== "merge" || threeWay),
     removesLiveOnly: liveOnly === "mirror",
   };
-  for (let marked = indexes.length; marked > 0;) {
+  let taken = 0;
+  for (let marked = indexes.length; marked > 0; taken += marked) {
     marked = 0;
     for (const index of indexes)
       marked += await session.execute(
@@ -172,6 +189,7 @@ async function markTaken(
         `looking for taken values of ${index.name}`,
       );
   }
+  return taken;
 }
 
 async function countKinds(session: RestoreContext["session"], staging: RestoreContext["staging"], table: RestoreTable) {

@@ -29,12 +29,20 @@ export async function forgetRestores(
     const ids = [...restoreIds, ...known.map((row) => row["restore_id"])];
     let undoRows = 0;
     // The restores last: a second attempt finds by them what the first one left.
-    for (const table of ["undo", "conflicts", "clones", "clone_numbers", "restores"]) {
+    for (const table of ["undo", "undo_inserts", "conflicts", "clones", "clone_numbers", "restores"]) {
       if ((await isMade(table)) !== "t") continue;
+      if (table === "undo_inserts")
+        undoRows += Number(
+          await session.value(
+            "SELECT coalesce(sum(cardinality(keys)), 0) FROM wedsync_restore.undo_inserts WHERE restore_id = ANY ($1)",
+            doing,
+            [ids],
+          ),
+        );
       const deleted = await session.execute(`DELETE FROM wedsync_restore.${table} WHERE restore_id = ANY ($1)`, doing, [
         ids,
       ]);
-      if (table === "undo") undoRows = deleted;
+      if (table === "undo") undoRows += deleted;
     }
     return { undoRows };
   } finally {

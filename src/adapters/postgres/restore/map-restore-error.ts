@@ -90,6 +90,10 @@ export function mapRestoreError(error: unknown, doing: string): BackupError {
   );
 }
 
+/** A disk that is full, or the memory that processes of one statement share: in a container that is often 64 MB. */
+export const lacksRoom = (error: unknown): boolean =>
+  error instanceof BackupError && ["53100", "53200"].includes(String(error.details["sqlState"]));
+
 const isSourceCode = (code: ErrorCode): boolean =>
   [
     "SourceUnreachable",

@@ -6,6 +6,7 @@ import {
   countNewerChildren,
   countOrphans,
   countRows,
+  countStagedOrphans,
   countStrayInserts,
   countStrayRows,
   countUnremovedRows,
@@ -75,7 +76,7 @@ async function proveForeignKeys({ context, parts, url }: ProofInput): Promise<nu
       parent !== undefined &&
       (parent.deleted > 0 || key.referencedColumns.some((name) => parent.changed.includes(name)));
     if (childTouched || parentTouched) proven += 1;
-    if (childTouched) {
+    if (childTouched && !(await holdsAmongStaged(context, child, parent, key))) {
       if (mode === "replica" && key.mayLockParent)
         await session.execute(lockParents(staging, child.table, key, child.insertsAll), doing);
       const orphans = await session.count(countOrphans(staging, child.table, key, child.insertsAll), doing);
@@ -97,6 +98,18 @@ async function proveForeignKeys({ context, parts, url }: ProofInput): Promise<nu
   }
   if (removed.length > 0) await refuseNewerChildren(context, removed, url);
   return proven;
+}
+
+/** Both ends were written by this restore, whole: nobody else has seen the parents, so none can be removed meanwhile. */
+async function holdsAmongStaged(
+  { session, staging }: WriteContext,
+  child: WritePart,
+  parent: WritePart | undefined,
+  key: LiveForeignKey,
+): Promise<boolean> {
+  if (!child.insertsAll || parent?.insertsAll !== true) return false;
+  const sql = countStagedOrphans(staging, child.table, parent.table, key);
+  return sql !== null && (await session.count(sql, `proving the foreign key ${key.name}`)) === 0;
 }
 
 const broken = (key: LiveForeignKey, message: string): BackupError =>

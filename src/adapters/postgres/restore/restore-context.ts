@@ -9,7 +9,7 @@ import type { SchemaDescription } from "../../../domain/schema.ts";
 import { quoteLiteral } from "../../../domain/sql-quoting.ts";
 import type { RestorePlanInput } from "../../../ports/restore-target.ts";
 import { readSchema } from "../read-schema.ts";
-import { mapRestoreError } from "./map-restore-error.ts";
+import { lacksRoom, mapRestoreError } from "./map-restore-error.ts";
 import { RestoreSession } from "./restore-session.ts";
 
 export interface RestoreContext {
@@ -24,13 +24,30 @@ export interface RestoreContext {
   readonly openBeside: () => Promise<RestoreSession>;
 }
 
-/** Runs `work` with a context of its own, one step of a restore at a time, and closes its session. */
+/**
+ * Runs `work` with a context of its own, one step of a restore at a time, and closes its session. Where the server has no
+ * room for two processes that share memory, `work` runs again with one.
+ */
 export async function withContext<T>(
   url: string,
   input: RestorePlanInput,
   work: (context: RestoreContext) => Promise<T>,
 ): Promise<T> {
-  return withSession(url, input.restoreId, async (session) => {
+  try {
+    return await withContextOnce(url, input, work, { mayShare: true });
+  } catch (error) {
+    if (!lacksRoom(error)) throw error;
+    return await withContextOnce(url, input, work, { mayShare: false });
+  }
+}
+
+async function withContextOnce<T>(
+  url: string,
+  input: RestorePlanInput,
+  work: (context: RestoreContext) => Promise<T>,
+  sharing: { readonly mayShare: boolean },
+): Promise<T> {
+  const withPlan = async (session: RestoreSession): Promise<T> => {
     const liveSchema = await readSchema(session.client, input.catalogue.schemas).catch((error: unknown) => {
       throw mapRestoreError(error, "reading the live schema");
     });
@@ -59,15 +76,17 @@ export async function withContext<T>(
         return beside;
       },
     });
-  });
+  };
+  return withSession(url, input.restoreId, withPlan, sharing);
 }
 
 export async function withSession<T>(
   url: string,
   restoreId: string,
   work: (session: RestoreSession) => Promise<T>,
+  sharing: { readonly mayShare: boolean } = { mayShare: true },
 ): Promise<T> {
-  const session = await RestoreSession.open(url);
+  const session = await RestoreSession.open(url, sharing);
   try {
     // An earlier attempt whose answer was lost may still be at work on the server.
     await session.execute(
@@ -97,7 +116,7 @@ export function searchPathOf(schema: SchemaDescription, own: readonly string[]):
 /** Made by the first restore of a database. */
 export async function ensureKeptSchema(session: RestoreSession): Promise<void> {
   const doing = "making the schema wedsync_restore";
-  const present = await session.value("SELECT to_regclass('wedsync_restore.clone_numbers') IS NOT NULL", doing);
+  const present = await session.value("SELECT to_regclass('wedsync_restore.undo_inserts') IS NOT NULL", doing);
   if (present === "t") return;
   // CREATE SCHEMA IF NOT EXISTS can fail when two do it at once.
   await session.execute(

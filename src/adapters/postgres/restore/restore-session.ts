@@ -10,25 +10,38 @@ export type Row = Readonly<Record<string, string | null>>;
 
 export class RestoreSession {
   private readonly connection: SourceConnection;
+  private readonly mayShare: boolean;
   private lostBecause: string | null = null;
 
-  private constructor(connection: SourceConnection) {
+  private constructor(connection: SourceConnection, mayShare: boolean) {
     this.connection = connection;
+    this.mayShare = mayShare;
     void connection.lost.then((reason) => (this.lostBecause = reason));
   }
 
-  /** @throws RestoreTargetUnreachable, RestoreTargetRefused */
-  static async open(url: string): Promise<RestoreSession> {
+  /**
+   * @param mayShare whether the server may use a second process for what only reads.
+   * @throws RestoreTargetUnreachable, RestoreTargetRefused
+   */
+  static async open(url: string, { mayShare = true } = {}): Promise<RestoreSession> {
     const connection = await openConnection(url, "wedsync-backup restore").catch((error: unknown) => {
       throw mapRestoreError(error, "connecting to the database");
     });
-    const session = new RestoreSession(connection);
+    const session = new RestoreSession(connection, mayShare);
     // Only what this session does itself is waited for; an app's session that hangs on a lock is not.
     await session.execute(
       "SET default_transaction_read_only = off; SET lock_timeout = '30s'; SET work_mem = '64MB'",
       "connecting",
     );
     return session;
+  }
+
+  /** One snapshot for all that follows. What only reads may take a second process, as staging takes a second session. */
+  async beginSnapshot(doing: string): Promise<void> {
+    await this.execute(
+      `BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL max_parallel_workers_per_gather = ${this.mayShare ? 1 : 0}`,
+      doing,
+    );
   }
 
   get client() {

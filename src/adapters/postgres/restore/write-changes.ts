@@ -24,6 +24,7 @@ import {
   insertParked,
   insertRows,
   insertWholeRows,
+  logInserts,
   logUndo,
   parkIdentities,
   setAside,
@@ -54,8 +55,8 @@ export interface WritePart {
   /** Columns that at least one update changes. */
   changed: readonly string[];
   parked: number;
-  /** Every row of s is inserted, and nothing else is done: s stands for w, and once it is proven for what was written. */
-  insertsAll: boolean;
+  /** Every row of s is inserted, and nothing else is done: w is s, and once that is proven s stands for what was written. */
+  readonly insertsAll: boolean;
   /** Updates may be merged, with these columns of the later backup; null there = two-way. */
   readonly merge: { readonly baseNames: readonly string[] | null } | null;
   /** Rows in which both sides changed a column. */
@@ -82,6 +83,7 @@ export async function chooseMode(session: RestoreSession): Promise<WriteContext[
 export async function preparePart(context: WriteContext, part: WritePart): Promise<void> {
   const { session, staging } = context;
   const { table } = part;
+  if (part.insertsAll) return; // nothing was there before, and nothing is set
   const doing = `preparing ${table.table}`;
   const w = staging.table("w", table.number);
   await session.execute(`ANALYZE ${w}`, doing);
@@ -305,12 +307,14 @@ function findPostponed({ facts }: WriteContext, part: WritePart, parts: readonly
 export async function logParts(
   { session, staging, restoreId }: WriteContext,
   parts: readonly WritePart[],
+  liveRowsBefore: (table: RestoreTable) => number,
 ): Promise<void> {
-  for (const { table } of parts) {
-    if (table.key.length > 0)
-      await session.execute(
-        logUndo(staging, table, restoreId, quoteLiteral(table.table)),
-        `keeping the undo log of ${table.table}`,
-      );
+  for (const { table, insertsAll } of parts) {
+    if (table.key.length === 0) continue;
+    const name = quoteLiteral(table.table);
+    const statements = insertsAll
+      ? logInserts(staging, table, restoreId, name, liveRowsBefore(table) === 0)
+      : [logUndo(staging, table, restoreId, name)];
+    for (const sql of statements) await session.execute(sql, `keeping the undo log of ${table.table}`);
   }
 }
