@@ -73,6 +73,48 @@ test("a dry run, a prompt restore decided by a file, and its rollback", async ()
   expect(json).toMatchObject([{ status: "applied" }, { status: "rolled_back" }, { status: "previewed" }]);
 });
 
+test("a file decides rows that would be removed and rows that are missing; a row in which nothing differs is refused by its place", async () => {
+  const before = await checksumsOf(rig, organizationId);
+  const [note] = await rig.database.query<{ id: string; other: string }>(
+    "SELECT min(id::text) AS id, max(id::text) AS other FROM timeline_events WHERE organization_id = $1",
+    [organizationId],
+  );
+  const [kept, removed] = ["00000000-0000-4000-8000-00000000a11e", "00000000-0000-4000-8000-00000000b0b0"];
+  for (const id of [kept, removed])
+    await rig.database.query(
+      "INSERT INTO vendors (id, organization_id, name, category) VALUES ($2, $1, 'new', 'florist')",
+      [organizationId, id],
+    );
+  await rig.database.query("DELETE FROM timeline_events WHERE id = $1", [note?.id]);
+  const live = await checksumsOf(rig, organizationId);
+  const file = join(rig.folder, "decisions.yaml");
+  const mirror = ["--backup", "1", "--conflict", "prompt", "--decisions", file, "--yes", "--live-only"];
+  const vendor = (id: string, decision: string) => ({ table: "public.vendors", key: { id }, decision });
+  const event = (id: string | undefined) => ({ table: "public.timeline_events", key: { id }, decision: "keep live" });
+
+  await writeFile(file, JSON.stringify({ rows: [event(note?.id), event(note?.other)], rest: "take backup" }));
+  const strange = await cli("restore", "-o", organizationId, ...mirror, "mirror");
+  expect(strange).toMatchObject({ code: 2, json: { error: { code: "UsageInvalid" } } });
+  expect(JSON.stringify(strange.json)).toContain("row 2 (public.timeline_events)");
+  expect(JSON.stringify(strange.json)).not.toContain(note?.other);
+  await writeFile(file, JSON.stringify({ rows: [vendor(kept, "take backup")], rest: "take backup" }));
+  await spoil(); // else nothing would be asked about
+  const keeps = await cli("restore", "-o", organizationId, ...mirror, "keep");
+  expect(JSON.stringify(keeps.json)).toContain("--live-only mirror asks about each");
+  await cli("restore", "-o", organizationId, "--backup", "1", "--table", "public.guests", "--yes");
+  expect(await checksumsOf(rig, organizationId)).toEqual(live);
+
+  const rows = [vendor(kept, "keep live"), vendor(removed, "take backup"), event(note?.id)];
+  await writeFile(file, JSON.stringify({ rows, rest: "take backup" }));
+  const restored = await cli("restore", "-o", organizationId, ...mirror, "mirror");
+  expect([restored.code, restored.json]).toMatchObject([0, { status: "applied", decidedByDefault: 0 }]);
+  const vendors = await rig.database.query("SELECT id FROM vendors WHERE id = ANY ($1)", [[kept, removed]]);
+  expect(vendors).toEqual([{ id: kept }]);
+  expect(await rig.database.query("SELECT 1 FROM timeline_events WHERE id = $1", [note?.id])).toEqual([]);
+  expect((await cli("restore", "-o", organizationId, "--backup", "1", "--live-only", "mirror", "--yes")).code).toBe(0);
+  expect(await checksumsOf(rig, organizationId)).toEqual(before);
+});
+
 test("a restore that was ordered waits, is shown, and can be approved or cancelled by other commands", async () => {
   await spoil();
   const ordered = await cli("restore", "-o", organizationId, "--backup", "1", "--no-wait");

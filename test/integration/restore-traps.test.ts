@@ -203,6 +203,45 @@ describe("a restore into a shared database", () => {
       });
     });
 
+    test("moves unique values to and from rows that have to go", async () => {
+      await fixture.query(`
+        DROP TRIGGER touch ON guests;
+        DELETE FROM guests WHERE id = 4;
+        UPDATE guests SET seat = 4, email = 'Guest4@x' WHERE id = 1;
+        UPDATE guests SET seat = NULL, email = 'moved@x' WHERE id = 2;
+        INSERT INTO guests (id, org_id, email, seat) VALUES (7, 1, 'Guest2@x', 2)`);
+      await asPlainRole(fixture, async (plain) => {
+        const damaged = await fixture.rows("1");
+        const input = plain.plan("1", backup, { liveOnly: "mirror" });
+        await restore(plain, input);
+        await expectRestored();
+        expect(await plain.target.rollback(input.restoreId, { partial: false })).toMatchObject({ refused: [] });
+        expect(await fixture.rows("1")).toEqual(damaged);
+      });
+    });
+
+    test("refuses by name where a value of a row that has to go can't be another for a moment", async () => {
+      await fixture.query(`
+        DROP TRIGGER touch ON guests;
+        ALTER TABLE guests ADD COLUMN badge date NOT NULL DEFAULT '2025-01-01';
+        UPDATE guests SET badge = badge + id, points = 1;
+        ALTER TABLE guests ALTER COLUMN points SET NOT NULL, ADD UNIQUE (badge, points)`);
+      others = await fixture.fingerprint("2");
+      const withBadges = await fixture.backUp("1");
+      await fixture.query(`
+        UPDATE guests SET badge = '2024-01-01', points = 2 WHERE id = 2;
+        INSERT INTO guests (id, org_id, badge, points) VALUES (7, 1, '2025-01-03', 1)`);
+      await asPlainRole(fixture, async (plain) => {
+        const damaged = await fixture.fingerprint("1");
+        const input = plain.plan("1", withBadges, { liveOnly: "mirror" });
+        await expect(restore(plain, input)).rejects.toMatchObject({
+          code: "RestoreTargetRefused",
+          message: expect.stringContaining("guests_badge_points_key"),
+        });
+        expect(await fixture.fingerprint("1")).toEqual(damaged);
+      });
+    });
+
     test("refuses where a trigger changes what is written, and writes nothing", async () => {
       await asPlainRole(fixture, async (plain) => {
         await fixture.query("UPDATE guests SET points = 9 WHERE id = 1");

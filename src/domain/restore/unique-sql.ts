@@ -76,7 +76,12 @@ export function markTakenByValue(
 }
 
 /** Rows whose present value another row of the same restore is going to take: they leave before anything is written. */
-export function parkHolders(staging: Staging, table: RestoreTable, index: UniqueIndex): string {
+export function parkHolders(
+  staging: Staging,
+  table: RestoreTable,
+  index: UniqueIndex,
+  operation: "update" | "delete",
+): string {
   const w = staging.table("w", table.number);
   const source = (kind: "s" | "v", operation: string): string =>
     `SELECT n.* FROM (${withValues(staging.table(kind, table.number), table, index, "")}) AS n JOIN ${w} AS o ON o.operation = '${operation}' AND ${keyNames(
@@ -87,7 +92,7 @@ export function parkHolders(staging: Staging, table: RestoreTable, index: Unique
   return (
     `UPDATE ${w} AS w SET parked = true FROM (${source("s", "insert")} UNION ALL ${source("v", "update")}) AS n ` +
     `JOIN (${withValues(liveTable(table), table, index, "")}) AS h ON ${valuesMatch("n", "h", index)} AND ${keysDiffer("n", "h", table)} ` +
-    `WHERE w.operation = 'update' AND NOT w.parked AND ${keyNames(table)
+    `WHERE w.operation = '${operation}' AND NOT w.parked AND ${keyNames(table)
       .map((name) => `h.${name} = w.${name}`)
       .join(" AND ")}`
   );

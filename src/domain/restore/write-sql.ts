@@ -70,8 +70,14 @@ export const insertParked = (staging: Staging, table: RestoreTable): string =>
   `INSERT INTO ${quoteTable(table.table)} (${columnList(storedNames(table))}) OVERRIDING SYSTEM VALUE SELECT ${columnsOf("p", storedNames(table))} FROM ${staging.table("p", table.number)} AS p`;
 
 /** Where triggers run, parked rows can't be taken out: their value is set to one that nobody has. */
-export const setAside = (staging: Staging, table: RestoreTable, column: string, value: string): string =>
-  `UPDATE ${liveTable(table)} AS t SET ${quoteIdentifier(column)} = ${value} FROM ${staging.table("w", table.number)} AS w WHERE w.parked AND ${keyMatches("t", "w", table)} AND ${table.predicate("t")}`;
+export const setAside = (
+  staging: Staging,
+  table: RestoreTable,
+  operation: "update" | "delete",
+  column: string,
+  value: string,
+): string =>
+  `UPDATE ${liveTable(table)} AS t SET ${quoteIdentifier(column)} = ${value} FROM ${staging.table("w", table.number)} AS w WHERE w.parked AND w.operation = '${operation}' AND ${keyMatches("t", "w", table)} AND ${table.predicate("t")}`;
 
 export const deleteRows = (staging: Staging, table: RestoreTable): string =>
   `DELETE FROM ${liveTable(table)} AS t USING ${staging.table("w", table.number)} AS w WHERE w.operation = 'delete' AND ${keyMatches("t", "w", table)} AND ${table.predicate("t")}`;

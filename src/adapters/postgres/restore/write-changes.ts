@@ -30,7 +30,7 @@ import {
   setAside,
   updateRows,
 } from "../../../domain/restore/write-sql.ts";
-import { restoredColumns, restoredNames } from "../../../domain/restore/row-sql.ts";
+import { columnOf, restoredColumns, restoredNames } from "../../../domain/restore/row-sql.ts";
 import type { SchemaDescription } from "../../../domain/schema.ts";
 import { quoteLiteral } from "../../../domain/sql-quoting.ts";
 import type { LiveFacts } from "./live-facts.ts";
@@ -119,10 +119,26 @@ export async function preparePart(context: WriteContext, part: WritePart): Promi
     else if (row["operation"] === "update") part.updated = count;
     else part.deleted = count;
   }
-  if (part.updated === 0) return;
-  const [row = {}] = await session.rows(findChangedColumns(staging, table), doing);
-  part.changed = restoredNames(table).filter((_, index) => row[`c${index + 1}`] === "t");
-  await park(context, part);
+  if (table.key.length === 0) return;
+  if (part.updated > 0) {
+    const [row = {}] = await session.rows(findChangedColumns(staging, table), doing);
+    part.changed = restoredNames(table).filter((_, index) => row[`c${index + 1}`] === "t");
+    await park(context, part);
+  }
+  if (part.deleted > 0 && part.inserted + part.updated > 0) await parkLeaving(context, part);
+}
+
+/** Rows that go in the end, after their children, must not hold a unique value until then that another row gets before. */
+async function parkLeaving(context: WriteContext, part: WritePart): Promise<void> {
+  const { session, staging, facts, mode } = context;
+  const { table } = part;
+  if (mode === "replica") return; // they go first
+  for (const index of facts.uniqueIndexes.get(table.table) ?? []) {
+    if (index.deferrable || !isStaged(table, index)) continue;
+    const sql = parkHolders(staging, table, index, "delete");
+    const parked = await session.execute(sql, `making room in ${table.table}`);
+    if (parked > 0) await stepAside(context, part, index, "delete");
+  }
 }
 
 async function park(context: WriteContext, part: WritePart): Promise<void> {
@@ -148,11 +164,14 @@ async function park(context: WriteContext, part: WritePart): Promise<void> {
   for (const index of facts.uniqueIndexes.get(table.table) ?? []) {
     if (!isStaged(table, index) || !index.columns.some((name) => changed.includes(name))) continue;
     if (mode === "origin" && index.deferrable) continue; // SET CONSTRAINTS looks at the end only
-    const parked = await session.execute(parkHolders(staging, table, index), doing);
+    const parked = await session.execute(parkHolders(staging, table, index, "update"), doing);
     part.parked += parked;
-    if (parked > 0 && mode === "origin") await stepAside(context, part, index);
+    if (parked > 0 && mode === "origin") await stepAside(context, part, index, "update");
   }
 }
+
+/** No table or column is called so. */
+const aliasMark = "wedsync_alias_mark";
 
 const howToGrant =
   "grant the restoring role: GRANT SET ON PARAMETER session_replication_role TO <role> (Postgres 15 and later), or restore as a superuser.";
@@ -161,14 +180,23 @@ async function stepAside(
   { session, staging, facts }: WriteContext,
   { table, changed }: WritePart,
   index: UniqueIndex,
+  operation: "update" | "delete",
 ): Promise<void> {
-  // Only what moves: the organization's column would fit many an index, too, and no other value may ever stand there.
-  const candidates = restoredColumns(table).filter(
-    (column) =>
-      index.columns.includes(column.name) && changed.includes(column.name) && !table.key.includes(column.name),
-  );
   const refers = (name: string): boolean =>
     facts.foreignKeys.some((key) => key.rootTable === table.table && key.columns.includes(name));
+  const isReferredTo = (name: string): boolean =>
+    facts.foreignKeys.some((key) => key.referencedTable === table.table && key.referencedColumns.includes(name));
+  // It tells whose the row is: the organization's column would fit many an index, and no other value may ever stand there.
+  const tells = (name: string): boolean => table.predicate(aliasMark).includes(columnOf(aliasMark, name));
+  // What an update does not set would keep the value.
+  const candidates = restoredColumns(table).filter(
+    ({ name }) =>
+      index.columns.includes(name) &&
+      (operation === "delete" || changed.includes(name)) &&
+      !table.key.includes(name) &&
+      !isReferredTo(name) &&
+      !tells(name),
+  );
   const values: readonly [RegExp, string][] = [
     [/^(text|character varying|public\.citext)$/, "'wedsync ' || gen_random_uuid()::text"],
     [/^uuid$/, "gen_random_uuid()"],
@@ -180,12 +208,14 @@ async function stepAside(
     const made = refers(column.name) ? undefined : values.find(([type]) => type.test(column.liveType ?? ""))?.[1];
     const value = nullable ? "NULL" : made;
     if (value === undefined) continue;
-    await session.execute(setAside(staging, table, column.name, value), `making room in ${table.table}`);
+    await session.execute(setAside(staging, table, operation, column.name, value), `making room in ${table.table}`);
     return;
   }
-  throw new BackupError("RestoreTargetRefused", `Rows of ${table.table} swap values of ${index.name}; ${howToGrant}`, {
-    table: table.table,
-  });
+  throw new BackupError(
+    "RestoreTargetRefused",
+    `Rows of ${table.table} hold values of ${index.name} that other rows get; ${howToGrant}`,
+    { table: table.table, constraint: index.name },
+  );
 }
 
 /** Children first for deletions, parents first for the rest. `parts` come parents first. */
