@@ -12,6 +12,7 @@ import {
   setSequence,
   type OwnedSequence,
 } from "./sequence-ddl.ts";
+import { inPlace, placeIndex, placeReference, type Place } from "./placed-ddl.ts";
 import { quoteIdentifier, quoteTable, splitTable } from "./sql-quoting.ts";
 import { planTypes } from "./type-ddl.ts";
 
@@ -19,12 +20,18 @@ export interface DdlStep {
   /** For reports and errors: "table public.guests". */
   readonly subject: string;
   readonly sql: string;
+  /** The table of the backup that it makes a part of; null = shared, or made of several. */
+  readonly table: TableName | null;
+  /** Takes it away again; of what is shared, where that is known. */
+  readonly undo: string | null;
   /** What to do when the database refuses: rows must come back even where a default or a key can't. */
   readonly ifRefused: "fail" | "leave out" | { readonly sql: string; readonly leftOut: string };
 }
 
 export interface RecoveryDdl {
   readonly schemas: readonly string[];
+  /** All that are made, partitions after what they are partitions of. */
+  readonly tables: readonly TableDescription[];
   /** Extensions, types, functions, sequences, tables without constraints. */
   readonly before: readonly DdlStep[];
   /** Keys, checks and indexes, then sequences. */
@@ -41,8 +48,13 @@ export interface StoredTable {
   readonly columns: readonly string[];
 }
 
-export function planRecoveryDdl(schema: SchemaDescription, stored: readonly StoredTable[]): RecoveryDdl {
-  const plan = new Plan(schema, stored);
+/** `place`: where tables are made, for as long as they have not the place that is theirs; see placed-ddl.ts. */
+export function planRecoveryDdl(
+  schema: SchemaDescription,
+  stored: readonly StoredTable[],
+  place: Place = inPlace,
+): RecoveryDdl {
+  const plan = new Plan(schema, stored, place);
   const sequences = findSequences(schema, new Set(plan.tables.map((table) => table.name)));
   const types = planTypes(schema);
   const schemas = [
@@ -59,10 +71,13 @@ export function planRecoveryDdl(schema: SchemaDescription, stored: readonly Stor
         "leave out",
       ),
     ),
-    ...types.map(({ subject, sql }) => step(subject, sql, "fail")),
+    ...types.map(({ subject, sql, undo }) => ({ ...step(subject, sql, "fail"), undo })),
     ...sequences
       .filter((sequence) => !sequence.isIdentity)
-      .map((sequence) => step(`sequence ${sequence.name}`, createSequence(sequence), "fail")),
+      .map((sequence) => ({
+        ...step(`sequence ${sequence.name}`, createSequence(sequence), "fail"),
+        undo: `DROP SEQUENCE ${quoteTable(sequence.name)}`,
+      })),
     ...plan.tables.flatMap((table) => plan.createTable(table, sequences)),
   ];
   const foreignKeys = plan.tables.flatMap((table) =>
@@ -71,11 +86,12 @@ export function planRecoveryDdl(schema: SchemaDescription, stored: readonly Stor
   plan.noteRowSecurity();
   return {
     schemas: [...new Set(schemas)].filter((name) => name !== "pg_catalog"),
+    tables: plan.tables,
     before,
     after: [
       ...plan.tables.flatMap((table) => plan.addConstraints(table)),
       ...plan.tables.flatMap((table) => plan.inherit(table)),
-      ...plan.tables.flatMap(addIndexes),
+      ...plan.tables.flatMap((table) => plan.addIndexes(table)),
       ...sequences.flatMap(finishSequence),
     ],
     foreignKeys,
@@ -83,7 +99,12 @@ export function planRecoveryDdl(schema: SchemaDescription, stored: readonly Stor
   };
 }
 
-const step = (subject: string, sql: string, ifRefused: DdlStep["ifRefused"]): DdlStep => ({ subject, sql, ifRefused });
+const step = (
+  subject: string,
+  sql: string,
+  ifRefused: DdlStep["ifRefused"],
+  table: TableName | null = null,
+): DdlStep => ({ subject, sql, table, undo: null, ifRefused });
 
 class Plan {
   /** In the order in which they can be made: partitions after what they are partitions of. */
@@ -91,8 +112,10 @@ class Plan {
   readonly leftOut: string[] = [];
   private readonly byName: ReadonlyMap<TableName, TableDescription>;
   private readonly stored: ReadonlyMap<TableName, ReadonlySet<string>>;
+  private readonly place: Place;
 
-  constructor(schema: SchemaDescription, stored: readonly StoredTable[]) {
+  constructor(schema: SchemaDescription, stored: readonly StoredTable[], place: Place) {
+    this.place = place;
     this.byName = new Map(schema.tables.map((table) => [table.name, table]));
     this.stored = new Map(stored.map(({ table, columns }) => [table, new Set(columns)]));
     this.tables = schema.tables
@@ -104,10 +127,11 @@ class Plan {
 
   createTable(table: TableDescription, sequences: readonly OwnedSequence[]): DdlStep[] {
     const subject = `table ${table.name}`;
-    const name = quoteTable(table.name);
+    const name = this.quote(table.name);
+    const root = this.rootOf(table);
     if (table.partitionOf !== null) {
-      const sql = `CREATE TABLE ${name} PARTITION OF ${quoteTable(table.partitionOf)} ${table.partitionClause ?? "DEFAULT"}`;
-      return [step(subject, sql, "fail"), ...this.ownDefaults(table)];
+      const sql = `CREATE TABLE ${name} PARTITION OF ${this.quote(table.partitionOf)} ${table.partitionClause ?? "DEFAULT"}`;
+      return [step(subject, sql, "fail", root), ...this.ownDefaults(table)];
     }
     const write = (withDefaults: boolean): string => {
       const columns = table.columns.map((column) => `  ${this.describeColumn(table, column, sequences, withDefaults)}`);
@@ -117,7 +141,7 @@ class Plan {
       (column) => column.generated === null && column.identity === null && column.defaultSql !== null,
     );
     const plain = { sql: write(false), leftOut: `column defaults of ${table.name}` };
-    return [step(subject, write(true), hasDefaults ? plain : "fail")];
+    return [step(subject, write(true), hasDefaults ? plain : "fail", root)];
   }
 
   addConstraints(table: TableDescription): DdlStep[] {
@@ -129,8 +153,9 @@ class Plan {
       .map(({ name, definition }) =>
         step(
           `constraint ${name} of ${table.name}`,
-          `ALTER TABLE ${quoteTable(table.name)} ADD CONSTRAINT ${quoteIdentifier(name)} ${definition}`,
+          `ALTER TABLE ${this.quote(table.name)} ADD CONSTRAINT ${quoteIdentifier(name)} ${definition}`,
           "leave out",
+          this.rootOf(table),
         ),
       );
   }
@@ -139,13 +164,9 @@ class Plan {
     const subject = `foreign key ${key.name} of ${table.name}`;
     const target = this.byName.get(key.referencedTable);
     if (target !== undefined && this.isMade(target)) {
-      return [
-        step(
-          subject,
-          `ALTER TABLE ${quoteTable(table.name)} ADD CONSTRAINT ${quoteIdentifier(key.name)} ${key.definition}`,
-          "leave out",
-        ),
-      ];
+      const definition = placeReference(key.definition, key.referencedTable, this.place);
+      const sql = `ALTER TABLE ${this.quote(table.name)} ADD CONSTRAINT ${quoteIdentifier(key.name)} ${definition}`;
+      return [step(subject, sql, "leave out")];
     }
     this.leftOut.push(`${subject}: ${key.referencedTable} is not part of the backup`);
     return [];
@@ -180,7 +201,9 @@ class Plan {
     if (column.generated !== null)
       parts.push(`GENERATED ALWAYS AS (${column.defaultSql ?? "NULL"}) ${column.generated.toUpperCase()}`);
     else if (column.identity !== null)
-      parts.push(`GENERATED ${column.identity.toUpperCase()} AS IDENTITY${identityOptions(table, column, sequences)}`);
+      parts.push(
+        `GENERATED ${column.identity.toUpperCase()} AS IDENTITY${this.identityOptions(table, column, sequences)}`,
+      );
     else if (withDefault && column.defaultSql !== null) parts.push(`DEFAULT ${column.defaultSql}`);
     const isEmpty =
       this.isOmitted(table, column) && (column.defaultSql === null || !withDefault) && column.identity === null;
@@ -204,8 +227,9 @@ class Plan {
       .map(({ name, defaultSql }) =>
         step(
           `default of ${table.name}.${name}`,
-          `ALTER TABLE ${quoteTable(table.name)} ALTER COLUMN ${quoteIdentifier(name)} SET DEFAULT ${defaultSql}`,
+          `ALTER TABLE ${this.quote(table.name)} ALTER COLUMN ${quoteIdentifier(name)} SET DEFAULT ${defaultSql}`,
           "leave out",
+          this.rootOf(table),
         ),
       );
   }
@@ -214,9 +238,34 @@ class Plan {
     return column.generated === null && this.stored.get(table.name)?.has(column.name) === false;
   }
 
+  /** pg_get_indexdef() says ONLY of a partitioned table's index, which would leave the partitions without theirs. */
+  addIndexes(table: TableDescription): DdlStep[] {
+    return table.indexes.map((definition) => {
+      const sql = placeIndex(definition.replace(onlyOfParent, "$1"), table.name, this.place);
+      return step(`an index of ${table.name}`, sql, "leave out", this.rootOf(table));
+    });
+  }
+
+  private identityOptions(
+    table: TableDescription,
+    column: ColumnDescription,
+    sequences: readonly OwnedSequence[],
+  ): string {
+    const own = sequences.find(({ owner }) => owner?.table.name === table.name && owner.column === column.name);
+    return own === undefined ? "" : ` (SEQUENCE NAME ${this.quote(own.name)} ${sequenceOptions(own)})`;
+  }
+
+  private quote(table: TableName): string {
+    return quoteTable(this.place(table));
+  }
+
   private isMade(table: TableDescription): boolean {
-    const root = this.lineage(table).at(-1)?.name ?? table.name;
-    return this.stored.has(root);
+    return this.stored.has(this.rootOf(table));
+  }
+
+  /** The table whose rows hold those of a partition. */
+  private rootOf(table: TableDescription): TableName {
+    return this.lineage(table).at(-1)?.name ?? table.name;
   }
 
   /** The table, its parent, and so on to the one that is no partition. */
@@ -228,23 +277,7 @@ class Plan {
 
 const kindOrder = { p: 0, u: 1, x: 2, c: 3 } as const;
 
-function identityOptions(
-  table: TableDescription,
-  column: ColumnDescription,
-  sequences: readonly OwnedSequence[],
-): string {
-  const own = sequences.find(({ owner }) => owner?.table.name === table.name && owner.column === column.name);
-  return own === undefined ? "" : ` (SEQUENCE NAME ${quoteTable(own.name)} ${sequenceOptions(own)})`;
-}
-
-/** pg_get_indexdef() says ONLY of a partitioned table's index, which would leave the partitions without theirs. */
 const onlyOfParent = /^(CREATE (?:UNIQUE )?INDEX (?:"(?:[^"]|"")*"|[^\s"]+) ON )ONLY /;
-
-function addIndexes(table: TableDescription): DdlStep[] {
-  return table.indexes.map((definition) =>
-    step(`an index of ${table.name}`, definition.replace(onlyOfParent, "$1"), "leave out"),
-  );
-}
 
 function finishSequence(sequence: OwnedSequence): DdlStep[] {
   const subject = `sequence ${sequence.name}`;

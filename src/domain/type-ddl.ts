@@ -1,6 +1,6 @@
 // The statements that make enums, domains, composite types and functions again, in an order in which each finds what it
 // names. The schema description carries whole statements; what one needs is read from the names in its text.
-import type { SchemaDescription } from "./schema.ts";
+import type { SchemaDescription, TableName } from "./schema.ts";
 import { quoteLiteral, quoteTable, splitTable } from "./sql-quoting.ts";
 
 export interface TypeStatement {
@@ -8,6 +8,8 @@ export interface TypeStatement {
   readonly subject: string;
   readonly schema: string;
   readonly sql: string;
+  /** Takes it away again; null where it is not known what it is. */
+  readonly undo: string | null;
 }
 
 interface Definition extends TypeStatement {
@@ -17,22 +19,39 @@ interface Definition extends TypeStatement {
 export function planTypes(schema: SchemaDescription): TypeStatement[] {
   const definitions: Definition[] = [
     ...schema.enums.map(({ name, labels }) =>
-      define(`enum ${name}`, name, `CREATE TYPE ${quoteTable(name)} AS ENUM (${labels.map(quoteLiteral).join(", ")})`),
+      define(
+        `enum ${name}`,
+        name,
+        `CREATE TYPE ${quoteTable(name)} AS ENUM (${labels.map(quoteLiteral).join(", ")})`,
+        `DROP TYPE ${quoteTable(name)}`,
+      ),
     ),
-    ...schema.domains.map(({ name, definition }) => define(`domain ${name}`, name, definition)),
+    ...schema.domains.map(({ name, definition }) =>
+      define(`domain ${name}`, name, definition, `DROP DOMAIN ${quoteTable(name)}`),
+    ),
     ...schema.supportingSql.map((sql) => {
       const { kind, name } = nameOf(sql);
-      return define(`${kind} ${name}`, name, sql);
+      return define(`${kind} ${name}`, name, sql, null);
     }),
   ];
-  return neededFirst(definitions).map(({ subject, schema: home, sql }) => ({ subject, schema: home, sql }));
+  return neededFirst(definitions).map(({ subject, schema: home, sql, undo }) => ({ subject, schema: home, sql, undo }));
 }
 
-function define(subject: string, name: string, sql: string): Definition {
+const define = (subject: string, name: string, sql: string, undo: string | null): Definition => ({
+  subject,
+  schema: splitTable(name).schema,
+  sql,
+  undo,
+  spellings: spellQualified(name),
+});
+
+function spellQualified(name: string): string[] {
   const { schema, name: own } = splitTable(name);
-  const spellings = spell(schema).flatMap((first) => spell(own).map((second) => `${first}.${second}`));
-  return { subject, schema, sql, spellings };
+  return spell(schema).flatMap((first) => spell(own).map((second) => `${first}.${second}`));
 }
+
+/** Whether SQL that Postgres printed names a table, with its schema. */
+export const mentionsTable = (sql: string, table: TableName): boolean => mentions(sql, spellQualified(table));
 
 /** Postgres quotes a name only where it must; which words these are differs by version, so both ways count. */
 const spell = (name: string): string[] => {

@@ -1,4 +1,4 @@
-// The empty database that is recovered into: one connection, one transaction, its refusals under our names.
+// The empty database that is recovered into: a connection to it, its refusals under our names.
 import { openConnection } from "../adapters/postgres/connection.ts";
 import { connectionCodes, type PostgresFailure } from "../adapters/postgres/map-error.ts";
 import { BackupError } from "../domain/errors.ts";
@@ -58,11 +58,24 @@ export async function openTarget(databaseUrl: string) {
       await execute("BEGIN READ WRITE; SET LOCAL check_function_bodies = off", "beginning");
     },
 
-    async createSchemas(schemas: readonly string[]): Promise<void> {
+    setSearchPath: (schemas: readonly string[]): Promise<void> =>
+      execute(
+        `SET LOCAL search_path = ${schemas.length === 0 ? "''" : schemas.map(quoteIdentifier).join(", ")}`,
+        "setting the search path",
+      ),
+
+    async listExtensions(): Promise<ReadonlySet<string>> {
+      const { rows } = await client.query<{ extname: string }>("SELECT extname FROM pg_catalog.pg_extension");
+      return new Set(rows.map((row) => row.extname));
+    },
+
+    /** @returns those that were not there. */
+    async createSchemas(schemas: readonly string[]): Promise<readonly string[]> {
       const { rows } = await client.query<{ nspname: string }>("SELECT nspname FROM pg_catalog.pg_namespace");
       const present = new Set(rows.map((row) => row.nspname));
-      for (const name of schemas)
-        if (!present.has(name)) await execute(`CREATE SCHEMA ${quoteIdentifier(name)}`, `making the schema ${name}`);
+      const missing = schemas.filter((name) => !present.has(name));
+      for (const name of missing) await execute(`CREATE SCHEMA ${quoteIdentifier(name)}`, `making the schema ${name}`);
+      return missing;
     },
 
     /** @returns what was left out of it, or null. */

@@ -83,8 +83,8 @@ export function parkHolders(
   operation: "update" | "delete",
 ): string {
   const w = staging.table("w", table.number);
-  const source = (kind: "s" | "v", operation: string): string =>
-    `SELECT n.* FROM (${withValues(staging.table(kind, table.number), table, index, "")}) AS n JOIN ${w} AS o ON o.operation = '${operation}' AND ${keyNames(
+  const source = (kind: "s" | "v", writtenBy: string): string =>
+    `SELECT n.* FROM (${withValues(staging.table(kind, table.number), table, index, "")}) AS n JOIN ${w} AS o ON o.operation = '${writtenBy}' AND ${keyNames(
       table,
     )
       .map((name) => `n.${name} = o.${name}`)
