@@ -67,7 +67,10 @@ export async function measureRestore(context: BenchContext): Promise<Measurement
         const main = join(projectRoot, "src/cli/main.ts");
         const command = [...nodeFlags, main, "recover", "latest", "--organization", big];
         const startedMs = performance.now();
-        await run(process.execPath, command, { env: { ...product.environment, RECOVER_DATABASE_URL: url } });
+        // As scripts/wedsync-backup.mjs starts it.
+        const NODE_COMPILE_CACHE = join(servers.folder, "compile-cache");
+        const env = { NODE_COMPILE_CACHE, ...product.environment, RECOVER_DATABASE_URL: url };
+        await run(process.execPath, command, { env });
         figures.note("recover", (performance.now() - startedMs) / 1000);
         await servers.dropDatabase(url);
       },

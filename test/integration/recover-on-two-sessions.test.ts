@@ -171,11 +171,13 @@ test.each([
   ["inheritance", "CREATE TABLE more_words () INHERITS (words)"],
 ])("one session recovers a schema with %s", async (what, sql) => {
   const source = await newDatabase(`${schemaSql};${sql}`);
-  const names = [...(catalogue.dataSets[0]?.tables ?? []), ...(what === "inheritance" ? ["public.more_words"] : [])];
+  const isChild = what === "inheritance";
+  const names = [...(catalogue.dataSets[0]?.tables ?? []), ...(isChild ? ["public.more_words"] : [])];
+  const organizationColumns: Record<string, string> = isChild ? { "public.more_words": "org_id" } : {};
   const { schemas } = catalogue;
   const made = await backUpOrganization({
     url: source.url,
-    catalogue: catalogueOf(names, { schemas }),
+    catalogue: catalogueOf(names, { schemas, organizationColumns }),
     organizationId: "1",
   });
   const target = await newDatabase();
