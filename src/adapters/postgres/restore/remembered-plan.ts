@@ -21,15 +21,24 @@ export function rememberPlan({ input, plan, staging }: RestoreContext, parts: re
   const predicates = plan.withTransit(leavingWith(parts, staging));
   return {
     schemas: input.catalogue.schemas,
-    tables: parts.map(({ table }) => ({
+    tables: parts.map(({ table, insertsAll }) => ({
       table: table.table,
       // An alias that is put in its place later; no table or column is called so.
       predicate: (predicates.get(table.table) ?? table.predicate)(aliasMark),
       dependsOn: table.dependsOn,
-      columns: describeColumns(table.live),
+      columns: (insertsAll ? inThousands : "") + describeColumns(table.live),
     })),
   };
 }
+
+/**
+ * Of a table whose rows the undo log keeps a thousand to an entry. A version that does not know of these would find nothing
+ * to undo; so it is told other columns than there are, and refuses by name.
+ */
+const inThousands = "in thousands: ";
+
+export const hasColumns = ({ columns }: RememberedTable, table: RestoreTable["live"]): boolean =>
+  columns.replace(inThousands, "") === describeColumns(table);
 
 const aliasMark = "wedsync_alias_mark";
 
@@ -39,5 +48,5 @@ export const recallPredicate =
     predicate.replaceAll(aliasMark, alias);
 
 /** Equal = a row's text of then can be read as a row of now. */
-export const describeColumns = ({ primaryKey, columns }: RestoreTable["live"]): string =>
+const describeColumns = ({ primaryKey, columns }: RestoreTable["live"]): string =>
   JSON.stringify([primaryKey, columns.map(({ name, type, generated, identity }) => [name, type, generated, identity])]);

@@ -29,7 +29,7 @@ import { readSchema } from "../read-schema.ts";
 import { readLiveFacts } from "./live-facts.ts";
 import { mapRestoreError } from "./map-restore-error.ts";
 import { proveWrites } from "./prove.ts";
-import { describeColumns, recallPredicate, type RememberedPlan } from "./remembered-plan.ts";
+import { hasColumns, recallPredicate, type RememberedPlan } from "./remembered-plan.ts";
 import { ensureKeptSchema, searchPathOf, stagingOf } from "./restore-context.ts";
 import type { RestoreSession } from "./restore-session.ts";
 import { chooseMode, preparePart, writeParts, type WriteContext, type WritePart } from "./write-changes.ts";
@@ -82,7 +82,7 @@ function planTables(plan: RememberedPlan, liveSchema: SchemaDescription): Restor
   const live = new Map(liveSchema.tables.map((table) => [table.name, table]));
   const tables = plan.tables.map((remembered, number): RestoreTable => {
     const now = live.get(remembered.table);
-    if (now === undefined || describeColumns(now) !== remembered.columns)
+    if (now === undefined || !hasColumns(remembered, now))
       throw new BackupError(
         "SchemaDrifted",
         `${remembered.table} has other columns than when the restore was applied; it can't be rolled back exactly. Nothing was touched.`,
