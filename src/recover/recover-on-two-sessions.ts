@@ -89,6 +89,8 @@ async function loadTables(placed: Placed, session: TargetDatabase, waiting: Tabl
   const { plan, source, leftOut, onBytes, onTable } = placed;
   try {
     await session.begin();
+    // The other core is the other session's.
+    await session.execute("SET LOCAL max_parallel_maintenance_workers = 0", "beginning");
     for (let table = waiting.shift(); table !== undefined; table = waiting.shift()) {
       const { table: name, rows } = table;
       const ofTable = (steps: readonly DdlStep[]): DdlStep[] => steps.filter((step) => step.table === name);
