@@ -6,7 +6,7 @@ import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { proveBackups } from "../support/prove-backups.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
-const files = 250;
+const files = 320;
 let rig: BackupRig;
 
 beforeAll(async () => {
