@@ -75,12 +75,15 @@ export function markTakenByValue(
   );
 }
 
-/** Rows whose present value another row of the same restore is going to take: they leave before anything is written. */
+/**
+ * Rows whose present value another row of the same restore is going to take: they leave before anything is written.
+ * `again`: also those that are parked for another index, because they have a value to give up for each.
+ */
 export function parkHolders(
   staging: Staging,
   table: RestoreTable,
   index: UniqueIndex,
-  operation: "update" | "delete",
+  { operation, again }: { readonly operation: "update" | "delete"; readonly again: boolean },
 ): string {
   const w = staging.table("w", table.number);
   const source = (kind: "s" | "v", writtenBy: string): string =>
@@ -92,7 +95,7 @@ export function parkHolders(
   return (
     `UPDATE ${w} AS w SET parked = true FROM (${source("s", "insert")} UNION ALL ${source("v", "update")}) AS n ` +
     `JOIN (${withValues(liveTable(table), table, index, "")}) AS h ON ${valuesMatch("n", "h", index)} AND ${keysDiffer("n", "h", table)} ` +
-    `WHERE w.operation = '${operation}' AND NOT w.parked AND ${keyNames(table)
+    `WHERE w.operation = '${operation}'${again ? "" : " AND NOT w.parked"} AND ${keyNames(table)
       .map((name) => `h.${name} = w.${name}`)
       .join(" AND ")}`
   );

@@ -135,7 +135,7 @@ async function parkLeaving(context: WriteContext, part: WritePart): Promise<void
   if (mode === "replica") return; // they go first
   for (const index of facts.uniqueIndexes.get(table.table) ?? []) {
     if (index.deferrable || !isStaged(table, index)) continue;
-    const sql = parkHolders(staging, table, index, "delete");
+    const sql = parkHolders(staging, table, index, { operation: "delete", again: true });
     const parked = await session.execute(sql, `making room in ${table.table}`);
     if (parked > 0) await stepAside(context, part, index, "delete");
   }
@@ -164,7 +164,10 @@ async function park(context: WriteContext, part: WritePart): Promise<void> {
   for (const index of facts.uniqueIndexes.get(table.table) ?? []) {
     if (!isStaged(table, index) || !index.columns.some((name) => changed.includes(name))) continue;
     if (mode === "origin" && index.deferrable) continue; // SET CONSTRAINTS looks at the end only
-    const parked = await session.execute(parkHolders(staging, table, index, "update"), doing);
+    const parked = await session.execute(
+      parkHolders(staging, table, index, { operation: "update", again: mode === "origin" }),
+      doing,
+    );
     part.parked += parked;
     if (parked > 0 && mode === "origin") await stepAside(context, part, index, "update");
   }
