@@ -65,7 +65,7 @@ async function* collectFile(session: BackupSession, progress: FileProgress): Asy
   const whole = createHash("sha256");
   for (let offset = 0; offset < file.sizeBytes; offset += partBytes) {
     const length = Math.min(partBytes, file.sizeBytes - offset);
-    const raw = await media.read(path, { offset, length, into: takeSegmentBuffer(length) });
+    const raw = await media.read(path, { offset, length, allocate: takeSegmentBuffer });
     const id = session.measure(() => {
       whole.update(raw);
       return vault.segmentId(raw);

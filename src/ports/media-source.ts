@@ -14,12 +14,12 @@ export interface MediaSource {
   /** Null when there is no such file. Paths that leave the source's root are treated as missing. */
   stat(path: string): Promise<MediaFile | null>;
   /**
-   * Bytes of one part. `into`: memory of this length that may be used for them.
+   * Bytes of one part. `allocate`: where a source needs memory for them, it takes it from there.
    * @throws MediaUnreachable, also when the file is gone or shorter; MediaAccessDenied.
    */
   read(
     path: string,
-    range: { readonly offset: number; readonly length: number; readonly into?: Buffer },
+    range: { readonly offset: number; readonly length: number; readonly allocate?: (bytes: number) => Buffer },
   ): Promise<Buffer>;
   close(): Promise<void>;
 }

@@ -64,14 +64,14 @@ export function createFolderMediaSource(rootDir: string): MediaSource {
         throw failed(error);
       }
     },
-    async read(path, { offset, length, into }) {
+    async read(path, { offset, length, allocate = (bytes) => Buffer.allocUnsafeSlow(bytes) }) {
       const real = await find(path);
       if (real === null) throw gone();
       try {
         // The path is resolved; a link that took its place meanwhile is not followed.
         const file = await open(real, constants.O_RDONLY | constants.O_NOFOLLOW);
         try {
-          const buffer = into ?? Buffer.allocUnsafeSlow(length);
+          const buffer = allocate(length);
           for (let filled = 0; filled < length;) {
             const { bytesRead } = await file.read(buffer, filled, length - filled, offset + filled);
             if (bytesRead === 0) throw gone();
