@@ -10,7 +10,7 @@ import type { ActivityDependencies } from "./dependencies.ts";
 import { estimateBytes } from "./estimate-bytes.ts";
 import { countAhead } from "./measure-change.ts";
 import { OrganizationCollector } from "./organization-collector.ts";
-import { readBases } from "./read-bases.ts";
+import { mostBases, readBases } from "./read-bases.ts";
 import { withoutDamaged } from "./without-damaged.ts";
 
 /** The session, on the bench. @throws OrganizationNotFound, UsageInvalid (unknown data set), and the store's errors. */
@@ -30,7 +30,7 @@ export async function openSession(
     const [vault, remembered, damage, estimatedBytes] = await Promise.all([
       repository.openVault(key.organizationId, { create: true }),
       ledger.latestManifest(key.organizationId),
-      ledger.listDamage(key.organizationId),
+      ledger.listDamage(key.organizationId, mostBases),
       estimateBytes(reader, tables, key.organizationId),
     ]);
     const bases = withoutDamaged(await readBases(vault), damage);

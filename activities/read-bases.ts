@@ -4,6 +4,8 @@ import type { OrganizationVault, ReadManifest } from "../src/repository/vault.ts
 
 /** So many backups of some data sets in a row are looked through; beyond, what they miss is stored once more. */
 const maxPartial = 20;
+/** What a backup builds on at most: those, and a full one. */
+export const mostBases = maxPartial + 1;
 
 /** Newest first, up to the first that covers all data sets. */
 export async function readBases(vault: OrganizationVault): Promise<readonly ReadManifest[]> {

@@ -9,9 +9,6 @@ import type { ControlDatabase } from "./control-database.ts";
 import { readPrerequisites } from "./policy-dependencies.ts";
 import { busy, leaseInterval } from "./lease.ts";
 
-/** A backup builds on the newest one, and where that holds some data sets only, on so many before it at most. */
-const damageLookback = 21;
-
 const ownLeaseSql = `
     INSERT INTO backup.backup_leases AS held (organization_id, operation, holder, fencing_token, expires_at)
     VALUES ($2, 'backup', $1, nextval('backup.fencing_tokens'), now() + interval '${leaseInterval}')
@@ -175,18 +172,18 @@ export function createJobLedger(database: ControlDatabase): JobLedger {
       return row === undefined ? null : { sequence: row.sequence, hash: row.manifest_hash };
     },
 
-    async listDamage(organizationId) {
+    async listDamage(organizationId, most) {
       const rows = await database.query<{ job_id: string; keys: string[] }>(
         `SELECT v.job_id, array_agg(DISTINCT problem ->> 'key') AS keys
          FROM backup.backup_verification_results v, jsonb_array_elements(v.problems) AS problem
          WHERE NOT v.proven AND v.job_id IN (
              SELECT j.id FROM backup.backup_jobs j WHERE j.organization_id = $1 AND j.manifest_hash IS NOT NULL
-             ORDER BY j.sequence DESC LIMIT ${damageLookback})
+             ORDER BY j.sequence DESC LIMIT $2)
            AND NOT EXISTS (SELECT 1 FROM backup.backup_verification_results w
              WHERE w.job_id = v.job_id AND w.proven AND w.part IS NULL AND w.finished_at > v.finished_at
                AND (v.level = 'integrity' OR w.level <> 'integrity'))
          GROUP BY v.job_id`,
-        [organizationId],
+        [organizationId, most],
       );
       return new Map(rows.map((row) => [row.job_id, row.keys]));
     },

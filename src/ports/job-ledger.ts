@@ -40,10 +40,10 @@ export interface JobLedger {
   /** The newest manifest that a job wrote; to notice one that was taken away from the store. */
   latestManifest(organizationId: string): Promise<{ sequence: number; hash: string } | null>;
   /**
-   * Of the organization's newest backups, by id: the keys of what verifications found damaged, and none since then found
+   * Of so many of the organization's newest backups, by id: the keys of what verifications found damaged, and none since then found
    * whole again.
    */
-  listDamage(organizationId: string): Promise<ReadonlyMap<string, readonly string[]>>;
+  listDamage(organizationId: string, most: number): Promise<ReadonlyMap<string, readonly string[]>>;
   recordVerification(input: {
     jobId: string;
     organizationId: string;

@@ -1,5 +1,6 @@
 // The plans of the facade's lists with many jobs: by index, in order, without a sort, under row-level security.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { mostBases } from "../../activities/read-bases.ts";
 import { openBoundSessions, readBindingKey, type BoundSessions } from "../../src/control/bound-sessions.ts";
 import { openControlDatabase, type ControlDatabase } from "../../src/control/control-database.ts";
 import { createJobLedger } from "../../src/control/job-ledger.ts";
@@ -72,7 +73,7 @@ describe(`with ${jobs} jobs`, () => {
     const damage: FacadeRead = {
       ...newest,
       name: "what was found damaged of the newest backups",
-      read: (bound) => createJobLedger(bound as ControlDatabase).listDamage("org-7"),
+      read: (bound) => createJobLedger(bound as ControlDatabase).listDamage("org-7", mostBases),
     };
     expect(await findPlanFaults(sessions, damage)).toEqual([]);
   });
