@@ -1,14 +1,16 @@
 // Into an empty Postgres in one transaction on one session: tables → rows → keys, indexes, sequences → foreign keys → every
 // table read back and compared with the manifest → commit.
 import { inPlace } from "../domain/placed-ddl.ts";
-import { planRecoveryDdl, type DdlStep } from "../domain/table-ddl.ts";
+import type { DdlStep, RecoveryDdl } from "../domain/table-ddl.ts";
 import { loadTable, proveTable } from "./recover-rows.ts";
 import type { RecoverWork } from "./recover-work.ts";
 import type { TargetDatabase } from "./target-database.ts";
 
-/** @returns what was left out. */
-export async function recoverAtOnce({ target, vault, manifest, ...tell }: RecoverWork): Promise<readonly string[]> {
-  const plan = planRecoveryDdl(manifest.schema, manifest.tables);
+/** @param plan with every table in its own place @returns what was left out. */
+export async function recoverAtOnce(
+  { target, vault, manifest, ...tell }: RecoverWork,
+  plan: RecoveryDdl,
+): Promise<readonly string[]> {
   const source = { vault, manifest, place: inPlace };
   const leftOut: string[] = [];
   const runAll = (steps: readonly DdlStep[]): Promise<void> => runSteps(target, steps, leftOut);

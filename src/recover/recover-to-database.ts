@@ -62,12 +62,12 @@ export async function recoverToDatabase({
   };
   try {
     await target.refuseIfNotEmpty();
-    const { tables, leftOut } = planRecoveryDdl(manifest.schema, manifest.tables);
-    const mayBeTwo = totalBytes >= bytesForTwoSessions && mayBePlaced(manifest.schema, tables);
+    const plan = planRecoveryDdl(manifest.schema, manifest.tables);
+    const mayBeTwo = totalBytes >= bytesForTwoSessions && mayBePlaced(manifest.schema, plan.tables);
     // A server that has no room for a second session may have enough with one.
     const beside = mayBeTwo ? await openTarget(databaseUrl).catch(() => null) : null;
     const notes =
-      beside === null ? await recoverAtOnce(work) : await recoverOnTwoSessions({ ...work, beside, databaseUrl });
+      beside === null ? await recoverAtOnce(work, plan) : await recoverOnTwoSessions({ ...work, beside, databaseUrl });
     const files = manifest.media.files.length;
     return {
       tables: manifest.tables.length,
@@ -75,7 +75,7 @@ export async function recoverToDatabase({
       sessions: beside === null ? 1 : 2,
       durationMs: Math.round(performance.now() - startedMs),
       leftOut: [
-        ...leftOut,
+        ...plan.leftOut,
         ...notes,
         ...(files === 0 ? [] : [`${files} files: a database holds none; recover them into a folder`]),
         neverInBackups,
