@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "@jest/globals";
 import { parse } from "yaml";
+import { nodeEnvironment, nodeFlags } from "../../../scripts/start-node.mjs";
 import { findAuthSecret } from "../../../src/config/auth-secret.ts";
 import { parseConfig } from "../../../src/config/config.ts";
 import { findEncryptionKey } from "../../../src/config/encryption-key.ts";
@@ -115,4 +116,11 @@ test("the image runs as an ordinary user on a pinned Node, and hears SIGTERM", a
   expect(file.slice(file.lastIndexOf("FROM"))).toMatch(/^USER node$/m);
   expect(file).toMatch(/^STOPSIGNAL SIGTERM$/m);
   expect(file).toMatch(/^ENTRYPOINT \["node"/m); // exec form: a shell would swallow the signal
+});
+
+test("the image starts Node as the command does", async () => {
+  const file = await readFile("scripts/Dockerfile", "utf8");
+  const [, entry = "[]"] = /^ENTRYPOINT (.*)$/m.exec(file) ?? [];
+  expect(JSON.parse(entry)).toEqual(["node", ...nodeFlags, "src/cli/main.ts"]);
+  for (const name of Object.keys(nodeEnvironment({}))) expect(file).toMatch(new RegExp(`^ENV .*\\b${name}=`, "m"));
 });
