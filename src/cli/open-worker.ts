@@ -4,11 +4,8 @@ import { openChannelTarget } from "../adapters/notification/open-channel-target.
 import { openRuleChecker } from "../adapters/postgres/rule-checker.ts";
 import { endSchedules, type SchedulesToEnd } from "../client/start-erasure.ts";
 import { ensureOverdueWatch } from "../client/start-notification.ts";
-import { createErasureLedger } from "../control/erasure-ledger.ts";
-import { createJobLedger } from "../control/job-ledger.ts";
+import { createLedgers } from "../control/ledgers.ts";
 import { createNotificationLedger } from "../control/notification-ledger.ts";
-import { createRestoreLedger } from "../control/restore-ledger.ts";
-import { createRetentionLedger } from "../control/retention-ledger.ts";
 import type { SealedTarget } from "../ports/notifications.ts";
 import { testRestore, type RestoreTestInput } from "../recover/restore-test.ts";
 import { loadWorkflowBundle } from "../worker/bundle-workflows.ts";
@@ -51,11 +48,8 @@ async function startOwnWorker(session: Session): Promise<RunningWorker> {
     media,
     mediaTarget,
     repository,
-    ledger: createJobLedger(control),
-    restores: createRestoreLedger(control),
-    erasures: createErasureLedger(control),
+    ...createLedgers(control),
     endSchedules: (input: SchedulesToEnd) => endSchedules(client, input),
-    retention: createRetentionLedger(control),
     openRestoreTarget: (sealed: string | null) => openRestoreTarget(session, sealed),
     openRuleChecker: async (sealed: string | null) => openRuleChecker(await restoreTargetUrl(session, sealed)),
     testRestore: (input: RestoreTestInput) => testRestore(session.scratchUrl, input),

@@ -19,13 +19,10 @@ import { endSchedules, type SchedulesToEnd } from "../../src/client/start-erasur
 import { followBackup, requestBackup, type StartedBackup } from "../../src/client/start-backup.ts";
 import { loadCatalogue } from "../../src/config/load-catalogue.ts";
 import { openControlDatabase, type ControlDatabase } from "../../src/control/control-database.ts";
-import { createErasureLedger } from "../../src/control/erasure-ledger.ts";
-import { createJobLedger } from "../../src/control/job-ledger.ts";
+import { createLedgers } from "../../src/control/ledgers.ts";
 import { listJobs, type JobRow } from "../../src/control/jobs.ts";
 import { migrateControlTables } from "../../src/control/migrate.ts";
 import { createNotificationLedger } from "../../src/control/notification-ledger.ts";
-import { createRestoreLedger } from "../../src/control/restore-ledger.ts";
-import { createRetentionLedger } from "../../src/control/retention-ledger.ts";
 import { openText, restoreTargetPurpose } from "../../src/crypto/sealed-text.ts";
 import type { BackupOutcome, BackupRequest } from "../../src/domain/backup-request.ts";
 import type { Catalogue } from "../../src/domain/catalogue.ts";
@@ -145,11 +142,8 @@ export async function createBackupRig(options: RigOptions = {}) {
         catalogue,
         media,
         repository,
-        ledger: createJobLedger(control),
-        restores: createRestoreLedger(control),
-        erasures: createErasureLedger(control),
+        ...createLedgers(control),
         endSchedules: (input: SchedulesToEnd) => endSchedules(client, input),
-        retention: createRetentionLedger(control),
         openRestoreTarget: async (targetSealed: string | null) =>
           createRestoreTarget({ url: await targetUrl(targetSealed) }),
         openRuleChecker: async (targetSealed: string | null) => await openRuleChecker(await targetUrl(targetSealed)),

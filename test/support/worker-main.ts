@@ -11,8 +11,7 @@ import { loadCatalogue } from "../../src/config/load-catalogue.ts";
 import { openControlDatabase } from "../../src/control/control-database.ts";
 import { connectClient } from "../../src/client/connect.ts";
 import { endSchedules } from "../../src/client/start-erasure.ts";
-import { createErasureLedger } from "../../src/control/erasure-ledger.ts";
-import { createJobLedger } from "../../src/control/job-ledger.ts";
+import { createLedgers } from "../../src/control/ledgers.ts";
 import { createNotificationLedger } from "../../src/control/notification-ledger.ts";
 import { cacheFolder } from "../../src/local/cache-folder.ts";
 import { openRepository } from "../../src/repository/repository.ts";
@@ -20,8 +19,6 @@ import { loadWorkflowBundle } from "../../src/worker/bundle-workflows.ts";
 import { startWorker } from "../../src/worker/run-worker.ts";
 import { createFolderMediaTarget } from "../../src/adapters/media-target/folder.ts";
 import { openRuleChecker } from "../../src/adapters/postgres/rule-checker.ts";
-import { createRestoreLedger } from "../../src/control/restore-ledger.ts";
-import { createRetentionLedger } from "../../src/control/retention-ledger.ts";
 import { testRestore } from "../../src/recover/restore-test.ts";
 import type { RestoreTarget } from "../../src/ports/restore-target.ts";
 import { activityPoints } from "./activity-points.ts";
@@ -45,15 +42,12 @@ const worker = await startWorker({
     catalogue: await loadCatalogue(null),
     media: createFolderMediaSource(mediaDir),
     repository: await openRepository(createFilesystemStore({ rootDir: storeDir }), key),
-    ledger: createJobLedger(control),
-    restores: createRestoreLedger(control),
-    erasures: createErasureLedger(control),
+    ...createLedgers(control),
     endSchedules: (input) => endSchedules(connected.client, input),
     openRestoreTarget: async (targetSealed): Promise<RestoreTarget> =>
       targetSealed === null
         ? createRestoreTarget({ url: databaseUrl })
         : Promise.reject(new Error("no other target in this worker")),
-    retention: createRetentionLedger(control),
     openRuleChecker: (targetSealed) => openRuleChecker(targetSealed ?? databaseUrl),
     mediaTarget: createFolderMediaTarget(mediaDir),
     testRestore: (input) => testRestore(databaseUrl, input),
