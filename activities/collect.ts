@@ -17,6 +17,7 @@ const maxRawBytes = 128 * 1024 * 1024;
 const windowBytes = 4 * 1024 * 1024;
 /** Estimates know nothing of files; a small organization with its photos should still be one batch. A second is a full one. */
 const leastBatchBytes = 8 * 1024 * 1024;
+const worthReadingAheadBytes = 16 * 1024 * 1024;
 
 /**
  * The last batch's answer waits for its compress: the run can do nothing with one and not the other, and what arrives
@@ -41,6 +42,16 @@ export async function collectBatch(bench: Bench, key: BatchKey): Promise<Collect
       return collected;
     },
   );
+}
+
+/**
+ * The first batch fills up while the run has yet to learn that there is a snapshot. Should it fail, the activity that asks
+ * for the batch collects it again. A small organization's would be there before its compress is, and wake the run twice.
+ */
+export function collectFirstAhead(bench: Bench, session: BackupSession): void {
+  if (session.parts.estimatedBytes < worthReadingAheadBytes) return;
+  session.collecting = collectInTurn(bench, session, 1, { ...noContent, ids: new Set() });
+  session.collecting.catch(() => {});
 }
 
 const noContent = { rows: 0, rawBytes: 0, reusedBytes: 0, fileBytes: 0, freshBytes: 0 };

@@ -8,6 +8,7 @@ import { BackupError } from "../src/domain/errors.ts";
 import { planTenantClosure } from "../src/domain/tenant-closure.ts";
 import type { HeldSnapshot } from "../src/ports/source-database.ts";
 import type { BackupSession } from "./backup-session.ts";
+import { collectFirstAhead } from "./collect.ts";
 import type { SnapshotActivities, SnapshotReady } from "./contract.ts";
 import type { ActivityDependencies } from "./dependencies.ts";
 import { beatWhile } from "./heartbeat.ts";
@@ -35,6 +36,7 @@ export function createSnapshotActivities(dependencies: ActivityDependencies): Sn
             const session = await openSession(dependencies, held, key, request, uploadedPacks).finally(() =>
               opening.stop(),
             );
+            collectFirstAhead(bench, session);
             await announce({
               attempt: key.attempt,
               benchQueue: bench.queue,

@@ -1,6 +1,7 @@
 // Stage 7, upload: one pack, create-only and checksummed; then its memory is free.
 import { Context } from "@temporalio/activity";
 import { BackupError } from "../src/domain/errors.ts";
+import { freeMemory } from "../src/repository/owned-memory.ts";
 import { beatWhile } from "./heartbeat.ts";
 import type { Bench } from "./bench.ts";
 import type { BatchKey, UploadedBatch } from "./contract.ts";
@@ -28,6 +29,7 @@ export async function uploadBatch(bench: Bench, key: BatchKey): Promise<Uploaded
   }
   session.learnPack(pack.name, packBytes, pack.entries);
   batch.content = { state: "stored", packName: pack.name, packBytes };
+  freeMemory(pack.bytes);
   batch.reservation.release();
   watch.bytesIn = watch.bytesOut = packBytes;
   return { packName: pack.name, packBytes, figures: watch.figures() };

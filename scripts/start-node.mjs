@@ -8,8 +8,8 @@ import { join } from "node:path";
  */
 export const nodeFlags = [
   "--disable-warning=ExperimentalWarning",
-  "--max-semi-space-size=16",
-  "--heap-growing-percent=30",
+  "--max-semi-space-size=8",
+  "--heap-growing-percent=50",
 ];
 
 /**

@@ -4,7 +4,7 @@
 import { promisify } from "node:util";
 import { constants, zstdCompressSync, zstdDecompress } from "node:zlib";
 import { BackupError } from "../domain/errors.ts";
-import { ownMemory } from "./owned-memory.ts";
+import { freeMemory, ownMemory } from "./owned-memory.ts";
 
 const params = {
   [constants.ZSTD_c_compressionLevel]: 1,
@@ -14,14 +14,24 @@ const params = {
 /** Of the decompressor's output; a hostile size must not be allocated before there are bytes for it. */
 const maxChunkBytes = 4 * 1024 * 1024;
 
-/** A photo's part, which does not shrink, comes out in one piece instead of hundreds that are joined. */
-const wholeFromBytes = 2 * 1024 * 1024;
+/** Rows are cut at about half of it; the parts of a file that are as long or longer are mostly photos, which don't shrink. */
+const photoPartBytes = 2 * 1024 * 1024;
 
-/** What comes out may be freed (freeMemory). */
+/** What zstd adds to what it can't shrink, with room. */
+const boundOf = (bytes: number): number => bytes + bytes / 128 + 1_024;
+
+/**
+ * What comes out may be freed (freeMemory). It is made in one piece, as long as rows and photos come to, and kept in
+ * memory of its own length: pieces of 16 KiB that are joined are left to the collector, by the hundred.
+ */
 export function compressSegment(raw: Uint8Array): Buffer {
-  if (raw.length < wholeFromBytes) return zstdCompressSync(raw, { params });
-  const whole = zstdCompressSync(raw, { params, chunkSize: raw.length + raw.length / 128 + 1_024 });
-  return ownMemory(whole.length > raw.length / 2 ? whole : Buffer.from(whole));
+  const mayShrink = raw.length < photoPartBytes;
+  const chunkSize = Math.ceil(mayShrink ? raw.length / 2 + 1_024 : boundOf(raw.length));
+  const made = ownMemory(zstdCompressSync(raw, { params, chunkSize }));
+  if (made.length > made.buffer.byteLength / 2) return made;
+  const kept = ownMemory(Buffer.from(made));
+  freeMemory(made);
+  return kept;
 }
 
 const decompress = promisify(zstdDecompress);

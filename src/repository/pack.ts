@@ -17,6 +17,7 @@ import {
 import type { OrganizationKeys } from "../crypto/organization-keys.ts";
 import { BackupError } from "../domain/errors.ts";
 import { limits } from "./limits.ts";
+import { ownMemory } from "./owned-memory.ts";
 import { parseSealedJson } from "./sealed-json.ts";
 
 export interface CompressedSegment {
@@ -42,6 +43,7 @@ export type PackIndexEntry = z.infer<typeof indexSchema>[number];
 export interface SealedPack {
   /** SHA-256 of `bytes`, hex. */
   readonly name: string;
+  /** May be freed (freeMemory). */
   readonly bytes: Buffer;
   readonly entries: readonly PackIndexEntry[];
 }
@@ -79,7 +81,7 @@ export function sealPack(
   trailer.writeUInt32BE(length);
   sealer.trailer(trailer);
   const { bytes, hash: name } = sealer.finish();
-  return { name, bytes, entries };
+  return { name, bytes: ownMemory(bytes), entries };
 }
 
 /**
