@@ -22,10 +22,7 @@ const indexes = `
     AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)`;
 
 export async function fillBeforeIndexes<T>(url: string, fill: () => Promise<T>): Promise<T> {
-  const made = [
-    ...(await queryOnce<Definition>(url, constraints)),
-    ...(await queryOnce<Definition>(url, indexes)),
-  ];
+  const made = [...(await queryOnce<Definition>(url, constraints)), ...(await queryOnce<Definition>(url, indexes))];
   await queryOnce(url, made.map(({ drop }) => drop).join(";\n"));
   const filled = await fill();
   const generous = "SET maintenance_work_mem = '1GB'; SET work_mem = '1GB'";

@@ -1,7 +1,6 @@
 // The rows of one table into the database that is recovered into, and back out of it for the proof.
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import { from as copyFrom, to as copyTo } from "pg-copy-streams";
+import { to as copyTo } from "pg-copy-streams";
+import { copyIn } from "../adapters/postgres/copy-in.ts";
 import { BackupError } from "../domain/errors.ts";
 import { fromTable } from "../domain/membership-sql.ts";
 import type { Place } from "../domain/placed-ddl.ts";
@@ -36,9 +35,8 @@ export async function loadTable(
   const { kind } = manifest.schema.tables.find(({ name }) => name === table.table) ?? {};
   const how = kind === "table" ? " WITH (FREEZE)" : "";
   const name = quoteTable(place(table.table));
-  const sink = target.client.query(copyFrom(`COPY ${name} ${columnList(table)} FROM STDIN${how}`));
   try {
-    await pipeline(Readable.from(counted(), { objectMode: false, highWaterMark: 4 * 1024 * 1024 }), sink);
+    await copyIn(target.client, `COPY ${name} ${columnList(table)} FROM STDIN${how}`, counted());
   } catch (error) {
     target.destroy();
     throw error instanceof BackupError ? error : mapTargetError(error, `loading ${table.table}`);

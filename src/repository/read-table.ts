@@ -7,8 +7,8 @@ import type { Manifest, MediaEntry, SegmentReference, TableEntry } from "./manif
 import { RowProof } from "./row-proof.ts";
 import type { OrganizationVault } from "./vault.ts";
 
-/** Stored bytes of one read. Rows shrink to a fifth, so three runs in work hold about 40 MB. */
-const runBytes = 2 * 1024 * 1024;
+/** Stored bytes of one read. Rows shrink to a fifth, so three runs in work hold about 20 MB; a restore reads two tables at a time. */
+const runBytes = 1024 * 1024;
 /** Runs begun before the reader needs them: one is fetched while the other is decrypted and decompressed. */
 const runsAhead = 2;
 

@@ -1,9 +1,8 @@
 // A connection that may write, with the same pinned settings as the one that reads backups.
-import { from as copyFrom, to as copyTo } from "pg-copy-streams";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { to as copyTo } from "pg-copy-streams";
 import { quoteIdentifier } from "../../../domain/sql-quoting.ts";
 import { openConnection, type SourceConnection } from "../connection.ts";
+import { copyIn } from "../copy-in.ts";
 import { mapRestoreError } from "./map-restore-error.ts";
 
 export type Row = Readonly<Record<string, string | null>>;
@@ -77,16 +76,15 @@ export class RestoreSession {
   }
 
   async copyIn(sql: string, rows: AsyncIterable<Buffer>, doing: string): Promise<number> {
-    const sink = this.client.query(copyFrom(sql));
+    let taken: number;
     try {
-      await pipeline(Readable.from(rows, { objectMode: false, highWaterMark: 4 * 1024 * 1024 }), sink);
+      taken = await copyIn(this.client, sql, rows);
     } catch (error) {
-      // A COPY whose rows stop coming would wait for ever.
       this.connection.destroy();
       throw mapRestoreError(error, doing);
     }
     this.assertConnected(doing);
-    return (sink as unknown as { rowCount: number }).rowCount;
+    return taken;
   }
 
   async *copyOut(sql: string, doing: string): AsyncGenerator<Buffer> {
