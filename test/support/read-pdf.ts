@@ -1,5 +1,6 @@
 // The words of a PDF with embedded fonts, page by page, as a reader copies them out: glyphs by the fonts' own ToUnicode maps.
-// Knows just enough of the format for what the product writes.
+// Knows just enough of the format for what the product writes. A glyph that stands for nothing, an empty box to whoever looks,
+// is an error.
 import { readFile } from "node:fs/promises";
 import { inflateSync } from "node:zlib";
 
@@ -46,9 +47,14 @@ function readWords(content: string, fonts: ReadonlyMap<string, ReadonlyMap<strin
     else
       lines.push(
         [...(shown ?? "").matchAll(/<([0-9a-f]+)>/gi)]
-          .flatMap(([, hex = ""]) => (hex.match(/.{4}/g) ?? []).map((glyph) => font.get(glyph.toLowerCase()) ?? "?"))
+          .flatMap(([, hex = ""]) => (hex.match(/.{4}/g) ?? []).map((glyph) => readGlyph(glyph.toLowerCase(), font)))
           .join(""),
       );
   }
   return lines.join("\n");
+}
+
+function readGlyph(glyph: string, font: ReadonlyMap<string, string>): string {
+  if (glyph === "0000") throw new Error("the PDF shows a character that its font lacks, as an empty box");
+  return font.get(glyph) ?? "?";
 }
