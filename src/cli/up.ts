@@ -1,5 +1,4 @@
 // wedsync-backup up (npm start): everything on this machine, then a first proven backup, then where to look.
-import { join } from "node:path";
 import { reconcilePolicySchedules } from "../client/policy-schedules.ts";
 import { listPolicies, putPolicy } from "../control/policies.ts";
 import { policyDefaults } from "../domain/policy.ts";
@@ -17,6 +16,7 @@ import { exitCodeOf, isFailed, type BackupRun } from "./run-results.ts";
 import { openFacade } from "./open-facade.ts";
 import { openWorker } from "./open-worker.ts";
 import type { Session } from "./session.ts";
+import { describeRepository, whereToLook } from "./where-to-look.ts";
 
 const sampleSeed = 1;
 
@@ -56,11 +56,11 @@ export async function runUp(session: Session, options: { once: boolean; demo: bo
   if (options.once) return await finishOnce(session, runs, described);
   const facade = await openFacade(session, { port: await findFreePort(config.port), host: "127.0.0.1" });
   await stack.folder.announce({ ...stack, facadeUrl: facade.url });
-  const guest = config.sourceUrl === null ? await findSampleGuest(session, ids[0]) : null;
+  const guestId = config.sourceUrl === null ? await findSampleGuest(session, ids[0]) : null;
   output.result(
     { runs, temporalUiUrl: stack.temporalUiUrl, facadeUrl: facade.url },
     () =>
-      `${showsLoss ? "" : `${describeRuns(runs, described)}\n\n`}${whereToLook(session, facade.url, ids[0], guest)}`,
+      `${showsLoss ? "" : `${describeRuns(runs, described)}\n\n`}${whereToLook(session, facade.url, { organizationId: ids[0], guestId })}`,
   );
   await untilInterrupted();
   output.say("stopping …");
@@ -68,7 +68,7 @@ export async function runUp(session: Session, options: { once: boolean; demo: bo
   return exitCodeOf(runs);
 }
 
-/** A record to restore, by way of example. */
+/** A record to lose and to bring back, by way of example. */
 async function findSampleGuest(session: Session, organizationId: string | undefined): Promise<string | null> {
   // The embedded database holds the samples and the control tables.
   const [row] = await (
@@ -92,47 +92,6 @@ async function makeNightlyPolicies(session: Session, ids: readonly string[]): Pr
       paused: false,
     });
   }
-}
-
-function describeRepository({ config: { storage, dataDir, encryptionKey } }: Session): string {
-  const place = storage.provider === "filesystem" ? storage.bucket : `bucket ${storage.bucket}`;
-  const key = encryptionKey === null ? `in ${join(dataDir, "encryption-key")}` : "BACKUP_ENCRYPTION_KEY";
-  return `${place} (sealed; key: ${key})`;
-}
-
-/** The lines under "In another terminal" are run by a test as they stand. */
-function whereToLook(
-  session: Session,
-  facadeUrl: string,
-  organizationId: string | undefined,
-  guest: string | null,
-): string {
-  const { stack, config } = session;
-  const example = organizationId ?? "ID";
-  const ui = stack?.temporalUiUrl ?? null;
-  return [
-    ui === null
-      ? `Temporal      ${session.temporal.address}, namespace ${config.temporal.namespace}`
-      : `Temporal UI   ${ui}/namespaces/${config.temporal.namespace}/workflows`,
-    "              each run is backup/<organization>: open one, and its tab User Metadata;",
-    "              nightly policies are under Schedules",
-    `Repository    ${describeRepository(session)}`,
-    `HTTP API      ${facadeUrl}/docs  (health: /readyz)`,
-    "",
-    "In another terminal:",
-    "  npx wedsync-backup list",
-    `  npx wedsync-backup show latest --organization ${example}`,
-    `  npx wedsync-backup recover latest --organization ${example} --to ./recovered`,
-    `  TOKEN=$(npx wedsync-backup token --organization ${example})`,
-    `  curl -s -H "Authorization: Bearer $TOKEN" ${facadeUrl}/api/admin/backup`,
-    `  JOB=$(curl -s -X POST -H "Authorization: Bearer $TOKEN" ${facadeUrl}/api/admin/backup | grep -oE '[0-9a-f-]{36}' | head -1)`,
-    `  curl -s -N -H "Authorization: Bearer $TOKEN" ${facadeUrl}/api/admin/jobs/$JOB/events`,
-    ...(guest === null
-      ? []
-      : [`  npx wedsync-backup restore --organization ${example} --record public.guests:${guest} --yes`]),
-    "",
-    "Ctrl-C stops everything; what was made stays.",
-  ].join("\n");
 }
 
 async function untilInterrupted(): Promise<void> {
