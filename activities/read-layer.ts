@@ -66,6 +66,8 @@ async function tryLayer(session: BackupSession, table: ClosureTable, change: Tab
   const changed = await readChangedRows(session, table, change);
   if (changed === null) return null;
   const { entry: base } = change;
+  // Every row that is touched is one more than were stored: none of those was replaced, and none is gone.
+  if (change.parentsUnchanged && base.rows + changed.keys.size === change.rows) return addLayer(base, change, changed);
   // Whether rows are gone is known beforehand only where their parents may have taken them along.
   const first = await searchStoredRows(session, table, change, {
     replacedBy: changed.keys,
@@ -80,15 +82,32 @@ async function tryLayer(session: BackupSession, table: ClosureTable, change: Tab
   if (removed.keys.length !== removedCount) return null;
   if (layeredRows(base) + changed.rows + removedCount > maxLayeredRows) return null;
   const { replaced } = first;
-  const removedSegments = cutKeys(session, removed.keys);
+  return addLayer(base, change, changed, { replaced, removed, removedSegments: cutKeys(session, removed.keys) });
+}
+
+interface GoneRows {
+  readonly replaced: StoredRows;
+  readonly removed: StoredRows;
+  readonly removedSegments: readonly RawBatchSegment[];
+}
+
+const noRows: StoredRows = { rows: 0, rawBytes: 0, checksum: "0" };
+
+function addLayer(
+  base: TableEntry,
+  { rows }: TableChange,
+  changed: ChangedRows,
+  { replaced, removed, removedSegments }: GoneRows = { replaced: noRows, removed: noRows, removedSegments: [] },
+): ReadLayer {
+  const segments = [...changed.segments, ...removedSegments];
   return {
     base,
-    segments: [...changed.segments, ...removedSegments],
+    segments,
     rowSegments: changed.segments.length,
-    layerRows: changed.rows + removedCount,
-    layerBytes: [...changed.segments, ...removedSegments].reduce((sum, segment) => sum + segment.raw.length, 0),
-    keysKept: removedCount === 0 && replaced.rows === changed.keys.size,
-    rows: change.rows,
+    layerRows: changed.rows + removed.rows,
+    layerBytes: segments.reduce((sum, segment) => sum + segment.raw.length, 0),
+    keysKept: removed.rows === 0 && replaced.rows === changed.rows,
+    rows,
     rawBytes: base.rawBytes - replaced.rawBytes - removed.rawBytes + changed.rawBytes,
     checksum: addChecksums(base.checksum, changed.checksum, [replaced.checksum, removed.checksum]),
   };
@@ -108,7 +127,16 @@ function isWorthwhile({ entry: base, rows, touchedRows }: TableChange): boolean 
 const layeredRows = ({ layers = [] }: TableEntry): number =>
   layers.flatMap((layer) => [...layer.rows, ...layer.removed]).reduce((sum, segment) => sum + segment.rows, 0);
 
-async function readChangedRows(session: BackupSession, table: ClosureTable, { sinceTransaction }: TableChange) {
+interface ChangedRows extends StoredRows {
+  readonly segments: readonly RawBatchSegment[];
+  readonly keys: ReadonlySet<string>;
+}
+
+async function readChangedRows(
+  session: BackupSession,
+  table: ClosureTable,
+  { sinceTransaction }: TableChange,
+): Promise<ChangedRows | null> {
   const { vault, organizationId } = session.parts;
   const segmenter = new RowSegmenter({ seed: vault.cutSeed, keyColumnCount: table.keyColumnCount });
   const segments: RawBatchSegment[] = [];

@@ -150,6 +150,30 @@ describe("row layers", () => {
     expect(await storedRows(repository, third.manifest, "items")).toEqual(await liveRows("items"));
   });
 
+  test("where rows were only added, what is stored is not read back", async () => {
+    const store = createMemoryStore();
+    await startAnew();
+    let reads: string[] = [];
+    const watched = {
+      ...store,
+      read: (...asked: Parameters<typeof store.read>) => (reads.push(asked[0]), store.read(...asked)),
+    };
+    const repository = await createOrOpenRepository(watched, "0".repeat(64));
+    await backUp(repository);
+    const backUpAfter = async (...happened: [keyof typeof happenings, number][]): Promise<number> => {
+      for (const [name, n] of happened) await perform(name, n);
+      reads = [];
+      const { manifest } = await backUp(repository);
+      const packs = reads.filter((key) => key.includes("/packs/")).length;
+      expect(await storedRows(repository, manifest, "items")).toEqual(await liveRows("items"));
+      return packs;
+    };
+    expect(await backUpAfter(["addItems", 1])).toBe(0);
+    expect(await backUpAfter(["addItems", 2], ["touchItems", 5])).toBeGreaterThan(0);
+    expect(await backUpAfter(["addItems", 3], ["removeItems", 5])).toBeGreaterThan(0);
+    expect(await backUpAfter(["removeAndAddAsMany", 7])).toBeGreaterThan(0);
+  });
+
   test("a row that comes in through its parent, untouched itself, is not missed", async () => {
     const repository = await startAnew();
     await backUp(repository);
