@@ -9,7 +9,7 @@ import { join } from "node:path";
 export const nodeFlags = [
   "--disable-warning=ExperimentalWarning",
   "--max-semi-space-size=8",
-  "--heap-growing-percent=50",
+  "--heap-growing-percent=100",
 ];
 
 /**
