@@ -1,4 +1,5 @@
 // Rows as COPY text, collected by table, with values that are awkward to keep: microseconds, text with tabs and line ends.
+import { escapeCopyText } from "../domain/copy-text.ts";
 import type { Random } from "./random.ts";
 import { sentences } from "./words.ts";
 
@@ -6,13 +7,10 @@ export type TableText = string[];
 
 type Value = string | number | boolean | null;
 
-const escapes: Record<string, string> = { "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r" };
 const encode = (value: Value): string => {
   if (value === null) return "\\N";
   if (typeof value === "boolean") return value ? "t" : "f";
-  return typeof value === "number"
-    ? String(value)
-    : value.replaceAll(/[\\\t\n\r]/g, (character) => escapes[character] as string);
+  return typeof value === "number" ? String(value) : escapeCopyText(value);
 };
 export const textArray = (values: readonly string[]): string =>
   `{${values.map((value) => `"${value.replaceAll(/["\\]/g, (c) => `\\${c}`)}"`).join(",")}}`;

@@ -2,7 +2,8 @@ import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { rowsInQuestion } from "../../../src/adapters/postgres/restore/rows-in-question.ts";
 import { takeDependants } from "../../../src/adapters/postgres/restore/take-dependants.ts";
-import { RecordClosure, type Sought } from "../../../src/domain/restore/record-closure.ts";
+import { RecordClosure } from "../../../src/domain/restore/record-closure.ts";
+import type { Sought } from "../../../src/domain/restore/sought-texts.ts";
 import type { BackupTable } from "../../../src/ports/restore-target.ts";
 import { catalogueOf, describeSchema, describeTable } from "../../support/schema-builder.ts";
 

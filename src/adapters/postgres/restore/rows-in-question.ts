@@ -1,6 +1,6 @@
 // Rows of COPY text that hold one of the sought texts in one of the sought columns. Most rows hold none, so only those that
 // do are made into text and fields: the others cost a look for tabs and a look-up.
-import type { Sought } from "../../../domain/restore/record-closure.ts";
+import type { Sought } from "../../../domain/restore/sought-texts.ts";
 
 export interface PassingRow {
   readonly line: string;

@@ -1,12 +1,9 @@
 // Chooses the rows of single records by letting the backup's tables pass by: dependants until none is new, then parents
 // that are missing live, and their parents.
 import { BackupError } from "../../../domain/errors.ts";
-import {
-  escapeCopyText,
-  RecordClosure,
-  unescapeCopyText,
-  type ClosureEdge,
-} from "../../../domain/restore/record-closure.ts";
+import { escapeCopyText, unescapeCopyText } from "../../../domain/copy-text.ts";
+import type { ClosureEdge } from "../../../domain/restore/closure-edges.ts";
+import { RecordClosure } from "../../../domain/restore/record-closure.ts";
 import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
 import { columnOf, keyNames, liveTable } from "../../../domain/restore/row-sql.ts";
 import type { StagingKind } from "../../../domain/restore/staging-names.ts";
