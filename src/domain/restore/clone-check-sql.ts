@@ -1,9 +1,10 @@
 // What must not be among rows that become another organization's. Each statement counts what is.
 import { quoteIdentifier } from "../sql-quoting.ts";
 import type { ForeignKey } from "../schema.ts";
-import type { ClonePlan, ColumnChange } from "./clone-plan.ts";
+import type { ClonePlan } from "./clone-plan.ts";
 import { spaceList, tellingUuids, uuidPattern } from "./clone-sql.ts";
-import { placeOf } from "./column-classes.ts";
+import type { ColumnChange } from "./column-changes.ts";
+import { placeOf } from "./column-place.ts";
 import type { StagedColumn } from "./map-table.ts";
 import type { RestoreTable } from "./restore-table.ts";
 import { columnOf, restoredColumns, restoredNames } from "./row-sql.ts";

@@ -2,7 +2,10 @@
 // and each staged column is rewritten from it. Set-based; no value of a row leaves the database.
 import { quoteIdentifier, quoteLiteral, quoteTable } from "../sql-quoting.ts";
 import type { SchemaDescription } from "../schema.ts";
-import type { CloneLink, ClonePlan, ColumnChange, KeySpace } from "./clone-plan.ts";
+import type { ClonePlan } from "./clone-plan.ts";
+import type { CloneLink, ColumnChange } from "./column-changes.ts";
+import { splitPlace } from "./column-place.ts";
+import type { KeySpace } from "./key-spaces.ts";
 import type { StagedColumn } from "./map-table.ts";
 import { plainTypeOf } from "./plain-type.ts";
 import type { RestoreTable } from "./restore-table.ts";
@@ -100,8 +103,8 @@ export function createKeys(
   { targetOrganizationId }: CloneNames,
 ): readonly string[] {
   const values = space.origins.flatMap((place) => {
-    const [name, columnName = ""] = place.split("\0");
-    const table = tables.find((each) => each.table === name && restoredNames(each).includes(columnName));
+    const { table: tableName, column: columnName } = splitPlace(place);
+    const table = tables.find((each) => each.table === tableName && restoredNames(each).includes(columnName));
     if (table === undefined) return [];
     const column = quoteIdentifier(columnName);
     return [`SELECT ${column}::text AS old FROM ${staging.table("s", table.number)} WHERE ${column} IS NOT NULL`];

@@ -1,13 +1,5 @@
-// Columns that hold the same keys, because foreign keys say so.
-import type { TableName } from "../schema.ts";
-
-/** A column of a table. Their names may hold dots. */
-export type Place = `${TableName}\0${string}`;
-
-export const placeOf = (table: TableName, column: string): Place => `${table}\0${column}`;
-
-/** "schema.table.column" */
-export const describePlace = (place: Place): string => place.replace("\0", ".");
+// Columns that hold the same keys: sets that are joined, one pair of columns after the other.
+import type { Place } from "./column-place.ts";
 
 export class ColumnClasses {
   private readonly parents = new Map<Place, Place>();

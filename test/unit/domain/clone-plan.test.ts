@@ -169,6 +169,22 @@ describe("unique values", () => {
     ]);
   });
 
+  test("a suffix that no unique index asks for reaches what refers to it, whichever table comes first", () => {
+    const docs = describeTable("public.docs", {
+      columns: { id: "uuid!", org_id: "uuid!", code: "text!" },
+      keys: ["org_id → public.orgs"],
+      more: unique("org_id", "code"),
+    });
+    const lines = describeTable("public.doc_lines", {
+      columns: { id: "uuid!", org_id: "uuid!", doc: "text" },
+      keys: ["org_id → public.orgs", "org_id, doc → public.docs (org_id, code)"],
+    });
+    const externalIds = [{ table: "public.docs", column: "code", onClone: "suffix" as const }];
+    const { changes, problems } = plan([orgs, lines, docs], { externalIds });
+    expect(problems).toEqual([]);
+    expect(changes).toMatchObject({ "docs.code": "public.docs.code", "doc_lines.doc": "public.docs.code" });
+  });
+
   test("a first catalogue suggests a rule for each, and asks for links", () => {
     const schema = describeSchema([
       { ...orgs, ...unique("slug") },

@@ -15,7 +15,7 @@ import { planRestore } from "../../../domain/restore/restore-plan.ts";
 import { restoredColumns } from "../../../domain/restore/row-sql.ts";
 import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
 import { fromTable } from "../../../domain/membership-sql.ts";
-import { describePlace } from "../../../domain/restore/column-classes.ts";
+import { describePlace, splitPlace } from "../../../domain/restore/column-place.ts";
 import { quoteIdentifier, quoteTable } from "../../../domain/sql-quoting.ts";
 import type { TableDescription, TableName } from "../../../domain/schema.ts";
 import { readLiveFacts } from "./live-facts.ts";
@@ -68,7 +68,7 @@ async function findLaggingSequences(
     const descending = liveSchema.sequences.find(({ name }) => name === sequence)?.increment.startsWith("-") === true;
     const [extreme, beyond] = descending ? ["min", "<"] : ["max", ">"];
     for (const place of origins) {
-      const [table = "", column = ""] = place.split("\0");
+      const { table, column } = splitPlace(place);
       if (!copied.has(table)) continue;
       const sql = `SELECT (SELECT ${extreme}(${quoteIdentifier(column)}) FROM ${quoteTable(table)}) ${beyond} last_value FROM ${quoteTable(sequence)}`;
       if ((await session.value(sql, `looking where ${sequence} stands`)) === "t")
