@@ -1,5 +1,6 @@
 // What a schema does not tell about a table, as questions for the person who reads a suggested catalogue.
-import { isNotNull, type Membership } from "./memberships.ts";
+import { isNotNull } from "./column-facts.ts";
+import type { Membership } from "./membership.ts";
 import type { TableDescription } from "./schema.ts";
 
 /** Of a table that has rows of organizations. */

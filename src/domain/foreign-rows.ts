@@ -2,7 +2,7 @@
 // foreign key can't be made again from that backup alone, so each backup counts and names them.
 import type { ForeignRowCheck } from "./catalogue.ts";
 import { fromTable, joinKey } from "./membership-sql.ts";
-import type { Membership } from "./memberships.ts";
+import type { Membership } from "./membership.ts";
 import type { ForeignKey, TableDescription, TableName } from "./schema.ts";
 import { quoteIdentifier } from "./sql-quoting.ts";
 

@@ -1,5 +1,6 @@
 // The SQL of memberships: conditions on one row of a table, under an alias, with the organization as placeholder $1.
 import type { PolymorphicTable } from "./catalogue.ts";
+import { typeOf } from "./column-facts.ts";
 import type { ForeignKey, TableDescription, TableName } from "./schema.ts";
 import { quoteIdentifier, quoteLiteral, quoteTable, quoteType } from "./sql-quoting.ts";
 
@@ -77,7 +78,6 @@ export function byType(
   inTransit: string | null,
 ): Predicate {
   const key = target.primaryKey[0] as string;
-  const typeOf = (of: TableDescription, name: string) => of.columns.find((each) => each.name === name)?.type;
   // Of different types, both as text: a cast the other way could fail on an id that means another table.
   const cast = typeOf(table, idColumn) === typeOf(target, key) ? "" : "::text";
   return (alias, open) => {

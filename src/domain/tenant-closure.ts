@@ -9,10 +9,13 @@
 //   reference   shared by all, not stored        excluded   declared, with a reason
 import type { Catalogue, ClosureTable, TableClassification, TenantClosure } from "./catalogue.ts";
 import { checkCatalogue } from "./catalogue-check.ts";
+import { isNotNull } from "./column-facts.ts";
 import { BackupError } from "./errors.ts";
 import { findForeignRowChecks } from "./foreign-rows.ts";
+import { findMemberships } from "./find-memberships.ts";
+import { dependenciesOf, type Membership } from "./membership.ts";
 import { fromTable } from "./membership-sql.ts";
-import { dependenciesOf, findMemberships, isNotNull, ownTables, type Membership } from "./memberships.ts";
+import { ownTables } from "./own-tables.ts";
 import type { SchemaDescription, TableDescription, TableName } from "./schema.ts";
 import { quoteIdentifier } from "./sql-quoting.ts";
 

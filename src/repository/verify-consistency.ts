@@ -127,8 +127,6 @@ function whyNotCompared(
   entry: TableEntry,
   parent: TableEntry,
 ): string | null {
-  const typeOf = (of: TableDescription, name: string | undefined): string | undefined =>
-    of.columns.find((column) => column.name === name)?.type;
   for (const [index, column] of key.columns.entries()) {
     const referenced = key.referencedColumns[index] ?? "";
     if (!entry.columns.includes(column) || !parent.columns.includes(referenced)) return "a column of it is not stored";

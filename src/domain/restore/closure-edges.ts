@@ -7,6 +7,7 @@
 // A row whose reference was set to NULL or its default when its record was deleted (ON DELETE SET NULL, SET DEFAULT) stayed
 // as it is: it is cut loose, and only that reference is set again.
 import type { Catalogue } from "../catalogue.ts";
+import { isNotNull } from "../column-facts.ts";
 import { escapeCopyText } from "../copy-text.ts";
 import type { SchemaDescription, TableDescription, TableName } from "../schema.ts";
 import { cutsLoose, setsDefault } from "./loose-sql.ts";
@@ -43,10 +44,11 @@ export function findClosureEdges(
 }
 
 function readForeignKeys(table: TableDescription, catalogue: Catalogue): ClosureEdge[] {
-  const isNotNull = (name: string): boolean => table.columns.find((column) => column.name === name)?.notNull === true;
   return table.foreignKeys.map(({ columns, referencedTable, referencedColumns, definition }) => {
     // What got its default instead of the record went on without it, NOT NULL or not.
-    const isBound = (columns.every(isNotNull) && !setsDefault(definition)) || /ON DELETE CASCADE/.test(definition);
+    const isBound =
+      (columns.every((name) => isNotNull(table, name)) && !setsDefault(definition)) ||
+      /ON DELETE CASCADE/.test(definition);
     return {
       child: table.name,
       columns,

@@ -1,6 +1,7 @@
 // The tables of an organization that is restored as another one, and what the catalogue says of their columns.
 import type { Catalogue, CloneRule, PolymorphicTable } from "../catalogue.ts";
-import { ownTables } from "../memberships.ts";
+import { typeOf } from "../column-facts.ts";
+import { ownTables } from "../own-tables.ts";
 import type { SchemaDescription, TableDescription, TableName } from "../schema.ts";
 import { placeOf, type Place } from "./column-place.ts";
 import { plainTypeOf, type PlainType } from "./plain-type.ts";
@@ -27,6 +28,6 @@ export class CopiedTables {
   }
 
   typeOf(table: TableDescription, column: string): PlainType {
-    return plainTypeOf(this.schema, table.columns.find((each) => each.name === column)?.type ?? "");
+    return plainTypeOf(this.schema, typeOf(table, column) ?? "");
   }
 }
