@@ -10,6 +10,9 @@ import { quoteIdentifier, quoteLiteral, quoteTable, quoteType } from "./sql-quot
  */
 export type Predicate = (alias: string, open?: ReadonlySet<TableName>) => string;
 
+/** For an alias that is looked for in a predicate's SQL, or put in its place later: no table or column is called so. */
+export const aliasMark = "wedsync_alias_mark";
+
 /** A query for the keys ("id") of rows that a table is about to get, or is about to lose; null = of none. */
 export type Transit = (table: TableName) => string | null;
 

@@ -4,7 +4,8 @@
 import { sequenceColumns, type SequenceColumn } from "../../../domain/restore/sequence-columns.ts";
 import { quoteIdentifier, quoteTable } from "../../../domain/sql-quoting.ts";
 import { BackupError } from "../../../domain/errors.ts";
-import type { WriteContext, WritePart } from "./write-changes.ts";
+import type { WriteContext } from "./write-context.ts";
+import type { WritePart } from "./write-part.ts";
 
 export async function advanceSequences(context: WriteContext, parts: readonly WritePart[]): Promise<number> {
   let advanced = 0;

@@ -1,6 +1,6 @@
 // The end of a restore whose run nobody follows any more: what it staged goes, and an apply that still comes finds the mark.
 import type { GivenUp } from "../../../ports/restore-target.ts";
-import { forgetClone } from "./clone.ts";
+import { forgetClone } from "./clone-names.ts";
 import { ensureKeptSchema, stagingOf } from "./restore-context.ts";
 import { RestoreSession } from "./restore-session.ts";
 

@@ -16,7 +16,8 @@ import {
 } from "../../../domain/restore/proof-sql.ts";
 import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
 import { RestoreSession } from "./restore-session.ts";
-import type { WriteContext, WritePart } from "./write-changes.ts";
+import type { WriteContext } from "./write-context.ts";
+import type { WritePart } from "./write-part.ts";
 
 export interface ProofInput {
   readonly context: WriteContext;

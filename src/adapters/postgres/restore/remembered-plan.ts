@@ -1,9 +1,10 @@
 // What an applied restore leaves for its rollback, which has neither backup nor catalogue.
+import { aliasMark } from "../../../domain/membership-sql.ts";
 import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
 import { leavingWith } from "../../../domain/restore/rows-in-transit.ts";
 import type { TableName } from "../../../domain/schema.ts";
 import type { RestoreContext } from "./restore-context.ts";
-import type { WritePart } from "./write-changes.ts";
+import type { WritePart } from "./write-part.ts";
 
 export interface RememberedPlan {
   readonly schemas: readonly string[];
@@ -23,7 +24,6 @@ export function rememberPlan({ input, plan, staging }: RestoreContext, parts: re
     schemas: input.catalogue.schemas,
     tables: parts.map(({ table, insertsAll }) => ({
       table: table.table,
-      // An alias that is put in its place later; no table or column is called so.
       predicate: (predicates.get(table.table) ?? table.predicate)(aliasMark),
       dependsOn: table.dependsOn,
       columns: (insertsAll ? inThousands : "") + describeColumns(table.live),
@@ -39,8 +39,6 @@ const inThousands = "in thousands: ";
 
 export const hasColumns = ({ columns }: RememberedTable, table: RestoreTable["live"]): boolean =>
   columns.replace(inThousands, "") === describeColumns(table);
-
-const aliasMark = "wedsync_alias_mark";
 
 export const recallPredicate =
   ({ predicate }: RememberedTable) =>

@@ -6,14 +6,15 @@ import { stagingOf, withContext, withSession } from "./restore-context.ts";
 import type { RestoreTarget } from "../../../ports/restore-target.ts";
 import { describeUrl } from "../postgres-source.ts";
 import { applyRestore } from "./apply.ts";
-import { compareAll, keepConflicts } from "./difference.ts";
+import { keepConflicts } from "./conflicts.ts";
+import { compareAll } from "./difference.ts";
 import { giveUpRestore, listStaged } from "./give-up.ts";
 import { forgetRestores } from "./forget.ts";
 import { rollBackRestore } from "./rollback.ts";
 import { asStaged, ensureStaged } from "./stage.ts";
 import { decide, decideRest } from "./decisions.ts";
 import { readDifferences } from "./read-differences.ts";
-import { forgetClone } from "./clone.ts";
+import { forgetClone } from "./clone-names.ts";
 import { readStagedPaths } from "./read-staged-paths.ts";
 
 export interface RestoreTargetOptions {

@@ -5,22 +5,13 @@ import { BackupError } from "../../../domain/errors.ts";
 import { countRows } from "../../../domain/restore/proof-sql.ts";
 import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
 import { columnList, columnsOf, storedNames } from "../../../domain/restore/row-sql.ts";
-import { orderTables } from "../../../domain/restore/table-order.ts";
-import { Staging } from "../../../domain/restore/staging-names.ts";
 import {
-  countRefused,
   createBeforeRows,
   createUndoWork,
   createUndoWrites,
   createWholeRowUndo,
   deleteByHash,
-  refuseChanged,
-  refuseNeeded,
-  refuseParentless,
-  refuseTaken,
-  settleRefused,
 } from "../../../domain/restore/undo-sql.ts";
-import { markTakenByValue } from "../../../domain/restore/unique-sql.ts";
 import type { AppliedTable } from "../../../domain/restore-request.ts";
 import type { SchemaDescription, TableName } from "../../../domain/schema.ts";
 import { quoteLiteral, quoteTable } from "../../../domain/sql-quoting.ts";
@@ -28,11 +19,16 @@ import type { RestoreTarget, RollbackRefusal } from "../../../ports/restore-targ
 import { readSchema } from "../read-schema.ts";
 import { readLiveFacts } from "./live-facts.ts";
 import { mapRestoreError } from "./map-restore-error.ts";
+import { planRollback } from "./plan-rollback.ts";
+import { preparePart } from "./prepare-part.ts";
 import { proveWrites } from "./prove.ts";
-import { hasColumns, recallPredicate, type RememberedPlan } from "./remembered-plan.ts";
+import { refuseUndo } from "./refuse-undo.ts";
+import type { RememberedPlan } from "./remembered-plan.ts";
 import { ensureKeptSchema, searchPathOf, stagingOf } from "./restore-context.ts";
 import type { RestoreSession } from "./restore-session.ts";
-import { chooseMode, preparePart, writeParts, type WriteContext, type WritePart } from "./write-changes.ts";
+import { chooseMode, type WriteContext } from "./write-context.ts";
+import { startPart, type WritePart } from "./write-part.ts";
+import { writeParts } from "./write-parts.ts";
 
 type Answer = Awaited<ReturnType<RestoreTarget["rollback"]>>;
 
@@ -43,6 +39,30 @@ export async function rollBackRestore(
   { partial }: { readonly partial: boolean },
 ): Promise<Answer> {
   await ensureKeptSchema(session);
+  const applied = await findRestore(session, restoreId);
+  if ("answer" in applied) return applied.answer;
+  const { plan } = applied;
+  const liveSchema = await readSchema(session.client, plan.schemas).catch((error: unknown) => {
+    throw mapRestoreError(error, "reading the live schema");
+  });
+  await session.setSearchPath(searchPathOf(liveSchema, plan.schemas));
+  const tables = planRollback(plan, liveSchema);
+  try {
+    await session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ", "beginning");
+    const answer = await undo({ url, session, restoreId, partial, tables, liveSchema });
+    await session.execute("COMMIT", "committing");
+    return answer;
+  } catch (error) {
+    await session.rollBack();
+    throw error;
+  }
+}
+
+/** @returns what to roll back by, or what an earlier rollback came to. @throws RestoreNotFound */
+async function findRestore(
+  session: RestoreSession,
+  restoreId: string,
+): Promise<{ readonly plan: RememberedPlan } | { readonly answer: Answer }> {
   const [row] = await session.rows(
     "SELECT status, plan, rollback_result FROM wedsync_restore.restores WHERE restore_id = $1",
     "looking for the restore",
@@ -60,61 +80,8 @@ export async function rollBackRestore(
       "RestoreNotFound",
       "This restore was not applied to this database; there is nothing to roll back.",
     );
-  if (row["status"] !== "applied") return JSON.parse(row["rollback_result"] ?? "null") as Answer;
-  const plan = JSON.parse(row["plan"] ?? "null") as RememberedPlan;
-  const liveSchema = await readSchema(session.client, plan.schemas).catch((error: unknown) => {
-    throw mapRestoreError(error, "reading the live schema");
-  });
-  await session.setSearchPath(searchPathOf(liveSchema, plan.schemas));
-  const tables = planTables(plan, liveSchema);
-  try {
-    await session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ", "beginning");
-    const answer = await undo({ url, session, restoreId, partial, tables, liveSchema });
-    await session.execute("COMMIT", "committing");
-    return answer;
-  } catch (error) {
-    await session.rollBack();
-    throw error;
-  }
-}
-
-function planTables(plan: RememberedPlan, liveSchema: SchemaDescription): RestoreTable[] {
-  const live = new Map(liveSchema.tables.map((table) => [table.name, table]));
-  const tables = plan.tables.map((remembered, number): RestoreTable => {
-    const now = live.get(remembered.table);
-    if (now === undefined || !hasColumns(remembered, now))
-      throw new BackupError(
-        "SchemaDrifted",
-        `${remembered.table} has other columns than when the restore was applied; it can't be rolled back exactly. Nothing was touched.`,
-        {
-          table: remembered.table,
-        },
-      );
-    const columns = now.columns
-      .filter((column) => column.generated === null)
-      .map(({ name, type, identity }) => ({
-        name,
-        backupName: name,
-        backupType: type,
-        liveType: type,
-        checked: false,
-        needsValue: false,
-        identityAlways: identity === "always",
-      }));
-    return {
-      table: remembered.table,
-      number,
-      live: now,
-      columns,
-      key: now.primaryKey,
-      unfilled: [],
-      predicate: recallPredicate(remembered),
-      organizationColumn: null,
-      dependsOn: remembered.dependsOn,
-      drifted: false,
-    };
-  });
-  return orderTables(tables, liveSchema);
+  if (row["status"] !== "applied") return { answer: JSON.parse(row["rollback_result"] ?? "null") as Answer };
+  return { plan: JSON.parse(row["plan"] ?? "null") as RememberedPlan };
 }
 
 interface Undo {
@@ -127,8 +94,7 @@ interface Undo {
 }
 
 async function undo({ url, session, restoreId, partial, tables, liveSchema }: Undo): Promise<Answer> {
-  const staging = new Staging(stagingOf(restoreId).schema);
-  const id = quoteLiteral(restoreId);
+  const staging = stagingOf(restoreId);
   const mode = await chooseMode(session);
   const facts = await readLiveFacts(
     session,
@@ -138,33 +104,15 @@ async function undo({ url, session, restoreId, partial, tables, liveSchema }: Un
     `DROP SCHEMA IF EXISTS ${staging.schema} CASCADE; CREATE SCHEMA ${staging.schema}`,
     "making working tables",
   );
-  const context: WriteContext = { session, staging, liveSchema, facts, mode, restoreId: id };
-  for (const table of tables) await spread(context, table, id);
-  await refuse(context, tables);
-  const refused = await listRefused(context, tables);
-  if (refused.length > 0 && !partial) {
-    const lines = refused.map(({ table, rows, reason }) => `${table}: ${rows} rows ${reason}`);
-    throw new BackupError(
-      "RollbackRefused",
-      `Rolling back would lose what was done since; nothing was changed:\n- ${lines.join("\n- ")}\nA partial rollback undoes the rest.`,
-      { refused: lines },
-    );
-  }
-  const before = new Map<TableName, number>();
+  const context: WriteContext = { session, staging, liveSchema, facts, mode, restoreId: quoteLiteral(restoreId) };
+  for (const table of tables) await spreadLog(context, table);
+  const refused = await refuseUndo(context, tables);
+  if (refused.length > 0 && !partial) throw describeRefusal(refused);
+  const rowsBefore = new Map<TableName, number>();
   const parts: WritePart[] = [];
   for (const table of tables) {
-    before.set(table.table, await session.count(countRows(table), `counting ${table.table}`));
-    const part: WritePart = {
-      table,
-      inserted: 0,
-      updated: 0,
-      deleted: 0,
-      changed: [],
-      parked: 0,
-      insertsAll: false,
-      merge: null,
-      mergeConflicts: 0,
-    };
+    rowsBefore.set(table.table, await session.count(countRows(table), `counting ${table.table}`));
+    const part = startPart(table);
     parts.push(part);
     if (table.key.length === 0) continue;
     await session.execute(createUndoWrites(staging, table), `planning ${table.table}`);
@@ -178,12 +126,12 @@ async function undo({ url, session, restoreId, partial, tables, liveSchema }: Un
   for (const part of whole)
     part.deleted = await session.execute(deleteByHash(staging, part.table), `writing ${part.table.table}`);
   await writeParts(context, keyed);
-  for (const part of whole) await insertWholeRowsAgain(context, part, id);
+  for (const part of whole) await insertWholeRowsAgain(context, part);
   await proveWrites({
     context,
     parts: [...keyed, ...whole],
     url,
-    liveRowsBefore: ({ table }) => before.get(table) ?? 0,
+    liveRowsBefore: ({ table }) => rowsBefore.get(table) ?? 0,
   });
   const answer: Answer = { tables: parts.map(describePart), refused };
   await session.execute(
@@ -195,15 +143,8 @@ async function undo({ url, session, restoreId, partial, tables, liveSchema }: Un
   return answer;
 }
 
-const describePart = ({ table, inserted, updated, deleted }: WritePart): AppliedTable => ({
-  table: table.table,
-  inserted,
-  updated,
-  deleted,
-  unchanged: 0,
-});
-
-async function spread({ session, staging }: WriteContext, table: RestoreTable, restoreId: string): Promise<void> {
+/** The undo log's entries as working tables. */
+async function spreadLog({ session, staging, restoreId }: WriteContext, table: RestoreTable): Promise<void> {
   const name = quoteLiteral(table.table);
   const doing = `reading the undo log of ${table.table}`;
   if (table.key.length === 0) {
@@ -216,69 +157,31 @@ async function spread({ session, staging }: WriteContext, table: RestoreTable, r
     `ANALYZE ${staging.table("d", table.number)}; ANALYZE ${staging.table("s", table.number)}`,
     doing,
   );
-  for (const sql of refuseChanged(staging, table))
-    await session.execute(sql, `looking for newer changes of ${table.table}`);
 }
 
-/** One refusal may bring others with it: a row that stays needs its parent, and keeps its unique values. */
-async function refuse({ session, staging, facts }: WriteContext, tables: readonly RestoreTable[]): Promise<void> {
-  const all = new Map(tables.map((table) => [table.table, table]));
-  const keyed = new Map(tables.filter((table) => table.key.length > 0).map((table) => [table.table, table]));
-  for (let grown = 1; grown > 0;) {
-    grown = 0;
-    for (const key of facts.foreignKeys) {
-      const parent = keyed.get(key.referencedTable) ?? null;
-      const child = keyed.get(key.rootTable) ?? null;
-      const doing = `looking for rows that need ${key.referencedTable}`;
-      if (parent !== null)
-        grown += await session.execute(refuseNeeded(staging, parent, key, all.get(key.rootTable) ?? null), doing);
-      if (child !== null) grown += await session.execute(refuseParentless(staging, child, key, parent), doing);
-    }
-    for (const table of keyed.values()) {
-      const doing = `looking for taken values of ${table.table}`;
-      await session.execute(settleRefused(staging, table), doing);
-      for (const index of facts.uniqueIndexes.get(table.table) ?? [])
-        await session.execute(
-          markTakenByValue(staging, table, index, { writesChanged: true, movesChanged: true, removesLiveOnly: true }),
-          doing,
-        );
-      grown += await session.execute(refuseTaken(staging, table), doing);
-    }
-  }
-}
-
-async function listRefused(
-  { session, staging }: WriteContext,
-  tables: readonly RestoreTable[],
-): Promise<RollbackRefusal[]> {
-  const refused: RollbackRefusal[] = [];
-  for (const table of tables) {
-    const doing = `listing what can't be undone in ${table.table}`;
-    if (table.key.length > 0) {
-      for (const row of await session.rows(countRefused(staging, table), doing))
-        refused.push({
-          table: table.table,
-          rows: Number(row["count"]),
-          reason: row["refused"] as RollbackRefusal["reason"],
-        });
-      continue;
-    }
-    const gone = await session.count(
-      `SELECT coalesce(sum(wanted - copies), 0) FROM ${staging.table("w", table.number)}`,
-      doing,
-    );
-    if (gone > 0) refused.push({ table: table.table, rows: gone, reason: "changed since" });
-  }
-  return refused;
-}
-
-async function insertWholeRowsAgain({ session }: WriteContext, part: WritePart, restoreId: string): Promise<void> {
+async function insertWholeRowsAgain({ session, restoreId }: WriteContext, part: WritePart): Promise<void> {
   const { table } = part;
-  const doing = `writing ${table.table}`;
   const names = storedNames(table);
   part.inserted = await session.execute(
     `INSERT INTO ${quoteTable(table.table)} (${columnList(names)}) OVERRIDING SYSTEM VALUE SELECT ${columnsOf("(r.x)", names)} FROM (SELECT n.before_row::${quoteTable(table.table)} AS x ` +
       `FROM wedsync_restore.undo AS n WHERE n.restore_id = ${restoreId} AND n.table_name = ${quoteLiteral(table.table)} AND n.operation = 'delete' OFFSET 0) AS r`,
-    doing,
+    `writing ${table.table}`,
   );
 }
+
+function describeRefusal(refused: readonly RollbackRefusal[]): BackupError {
+  const lines = refused.map(({ table, rows, reason }) => `${table}: ${rows} rows ${reason}`);
+  return new BackupError(
+    "RollbackRefused",
+    `Rolling back would lose what was done since; nothing was changed:\n- ${lines.join("\n- ")}\nA partial rollback undoes the rest.`,
+    { refused: lines },
+  );
+}
+
+const describePart = ({ table, inserted, updated, deleted }: WritePart): AppliedTable => ({
+  table: table.table,
+  inserted,
+  updated,
+  deleted,
+  unchanged: 0,
+});

@@ -7,7 +7,8 @@ import { restoredNames } from "../../../domain/restore/row-sql.ts";
 import { countReturning } from "../../../domain/restore/rows-in-transit.ts";
 import type { TableName } from "../../../domain/schema.ts";
 import type { StagedRestore } from "../../../ports/restore-target.ts";
-import { isClone, mapStaged, planCloneOf, planSource, refuseExistingTarget } from "./clone.ts";
+import { isClone, planCloneOf, refuseExistingTarget } from "./clone.ts";
+import { mapStaged, planSource } from "./map-staged.ts";
 import type { ClonePlan } from "../../../domain/restore/clone-plan.ts";
 import { selectRecords } from "./select-records.ts";
 import {
