@@ -2,15 +2,15 @@
 import { scheduleIdOf, verificationScheduleIdOf } from "../src/domain/policy.ts";
 import type { ActivityDependencies } from "./dependencies.ts";
 
-type Dependencies = Pick<ActivityDependencies, "ledger" | "readScheduleSkips">;
+type Dependencies = Pick<ActivityDependencies, "policies" | "readScheduleSkips">;
 
 /** A look costs Temporal a query. So many at a time, those that were looked at longest ago. */
 const mostAtOnce = 100;
 
-export async function countSkippedRuns({ ledger, readScheduleSkips }: Dependencies): Promise<void> {
-  for (const schedule of await ledger.listSchedulesToCount(mostAtOnce)) {
+export async function countSkippedRuns({ policies, readScheduleSkips }: Dependencies): Promise<void> {
+  for (const schedule of await policies.listSchedulesToCount(mostAtOnce)) {
     const { policyId: id, organizationId, kind } = schedule;
     const scheduleId = (kind === "backup" ? scheduleIdOf : verificationScheduleIdOf)({ id, organizationId });
-    await ledger.recordScheduleSkips(schedule, await readScheduleSkips(scheduleId));
+    await policies.recordScheduleSkips(schedule, await readScheduleSkips(scheduleId));
   }
 }

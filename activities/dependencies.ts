@@ -7,12 +7,14 @@ import type { ChannelTarget } from "../src/domain/notification.ts";
 import type { MediaSource } from "../src/ports/media-source.ts";
 import type { MediaTarget } from "../src/ports/media-target.ts";
 import type { NotificationLedger, NotificationSender, SealedTarget } from "../src/ports/notifications.ts";
+import type { PolicyLedger } from "../src/ports/policy-ledger.ts";
 import type { RestoreLedger } from "../src/ports/restore-ledger.ts";
 import type { RetentionLedger } from "../src/ports/retention-ledger.ts";
 import type { RestoreTarget } from "../src/ports/restore-target.ts";
 import type { RuleChecker } from "../src/ports/rule-checker.ts";
 import type { JobLedger } from "../src/ports/job-ledger.ts";
 import type { SourceDatabase } from "../src/ports/source-database.ts";
+import type { VerificationLedger } from "../src/ports/verification-ledger.ts";
 import type { Manifest } from "../src/repository/manifest.ts";
 import type { OrganizationVault } from "../src/repository/vault.ts";
 import type { Repository } from "../src/repository/repository.ts";
@@ -51,7 +53,9 @@ export interface ActivityDependencies {
   readonly catalogue: Catalogue;
   readonly media: MediaSource;
   readonly repository: Repository;
-  readonly ledger: JobLedger;
+  readonly jobs: JobLedger;
+  readonly policies: PolicyLedger;
+  readonly verifications: VerificationLedger;
   readonly restores: RestoreLedger;
   readonly erasures: ErasureLedger;
   /** Schedules of the organization's policies, and backups that wait for their time. */

@@ -34,7 +34,7 @@ import { proveStoredBackup, verifyBackup } from "./verify.ts";
 import type { VerifyActivities, VerifyControlActivities } from "./verify-contract.ts";
 
 export function createControlActivities(dependencies: ActivityDependencies) {
-  const { ledger, restores, erasures, retention, repository, notifications, log } = dependencies;
+  const { jobs, policies, restores, erasures, retention, repository, notifications, log } = dependencies;
   const activities: ControlActivities &
     QueuedActivities &
     RestoreControlActivities &
@@ -45,18 +45,18 @@ export function createControlActivities(dependencies: ActivityDependencies) {
     PruneActivities = {
     authorizeBackup: ({ key: { backupId: id, organizationId }, request, workflowId }) =>
       takePastEnded(dependencies, { id, organizationId }, () =>
-        ledger.openJob({ jobId: id, organizationId, workflowId, request }),
+        jobs.openJob({ jobId: id, organizationId, workflowId, request }),
       ),
-    reportBackup: (input) => ledger.completeJob(input),
-    readPrerequisites: ({ policyId }) => ledger.readPrerequisites(policyId),
-    recordSkippedRun: (run) => ledger.recordSkippedRun(run),
-    readPolicy: ({ policyId }) => ledger.readPolicyRequest(policyId),
+    reportBackup: (input) => jobs.completeJob(input),
+    readPrerequisites: ({ policyId }) => policies.readPrerequisites(policyId),
+    recordSkippedRun: (run) => policies.recordSkippedRun(run),
+    readPolicy: ({ policyId }) => policies.readPolicyRequest(policyId),
     closeFailedBackup: ({ key, ...failed }) =>
-      ledger.failJob({ jobId: key.backupId, organizationId: key.organizationId, ...failed }),
+      jobs.failJob({ jobId: key.backupId, organizationId: key.organizationId, ...failed }),
     verifyBackup: (input) => verifyBackup(dependencies, input),
-    readVerificationPolicy: ({ policyId }) => ledger.readVerificationPolicy(policyId),
+    readVerificationPolicy: ({ policyId }) => policies.readVerificationPolicy(policyId),
     findSealedBackup: (input) => findSealedBackup(repository, input),
-    rollBackUploads: (input) => rollBackUploads(repository, ledger, input),
+    rollBackUploads: (input) => rollBackUploads(repository, jobs, input),
     openRestore: (input) =>
       takePastEnded(dependencies, { id: input.restoreId, organizationId: input.organizationId }, () =>
         restores.openRestore(input),
@@ -127,13 +127,13 @@ export function createHoldingActivities(dependencies: ActivityDependencies) {
   return atTheEdge({ ...activities }, dependencies.log);
 }
 
-export function createBenchActivities({ bench, ledger, toolVersion, log }: ActivityDependencies) {
+export function createBenchActivities({ bench, jobs, toolVersion, log }: ActivityDependencies) {
   const activities: BenchActivities = {
     collectBatch: (key) => collectBatch(bench, key),
     compressBatch: (key) => compressBatch(bench, key),
     encryptBatch: (key) => encryptBatch(bench, key),
     uploadBatch: (key) => uploadBatch(bench, key),
-    sealBackup: (input) => sealBackup(bench, ledger, toolVersion, input),
+    sealBackup: (input) => sealBackup(bench, jobs, toolVersion, input),
   };
   return atTheEdge({ ...activities }, log);
 }

@@ -15,13 +15,13 @@ import { withoutDamaged } from "./without-damaged.ts";
 
 /** The session, on the bench. @throws OrganizationNotFound, UsageInvalid (unknown data set), and the store's errors. */
 export async function openSession(
-  dependencies: Pick<ActivityDependencies, "source" | "media" | "repository" | "ledger" | "bench">,
+  dependencies: Pick<ActivityDependencies, "source" | "media" | "repository" | "jobs" | "verifications" | "bench">,
   held: HeldSnapshot,
   key: SessionKey,
   request: BackupRequest,
   uploadedPacks: readonly StoredPack[],
 ): Promise<BackupSession> {
-  const { source, media, repository, ledger, bench } = dependencies;
+  const { source, media, repository, jobs, verifications, bench } = dependencies;
   const tables = chooseTables(held.closure, request.dataSets);
   const reader = await source.importSnapshot(held.reference);
   try {
@@ -29,8 +29,8 @@ export async function openSession(
     await assertOrganization(reader, held.closure, key.organizationId);
     const [vault, remembered, damage, estimatedBytes] = await Promise.all([
       repository.openVault(key.organizationId, { create: true }),
-      ledger.latestManifest(key.organizationId),
-      ledger.listDamage(key.organizationId, mostBases),
+      jobs.latestManifest(key.organizationId),
+      verifications.listDamage(key.organizationId, mostBases),
       estimateBytes(reader, tables, key.organizationId),
     ]);
     const bases = withoutDamaged(await readBases(vault), damage);

@@ -15,7 +15,7 @@ interface Uploads {
 
 export async function rollBackUploads(
   repository: Repository,
-  ledger: JobLedger,
+  jobs: JobLedger,
   { key, fencingToken, packNames }: Uploads,
 ): Promise<void> {
   const { organizationId } = key;
@@ -23,7 +23,7 @@ export async function rollBackUploads(
     () => ({ stage: "rollback" }),
     async () => {
       // When the lease went to another run, nothing is removed: that run may count on those packs.
-      if (!(await holdsLease(ledger, organizationId, fencingToken))) return;
+      if (!(await holdsLease(jobs, organizationId, fencingToken))) return;
       const vault = await repository.openVault(organizationId);
       const manifests = await vault.listManifests();
       const named = new Set(manifests.flatMap((manifest) => manifest.packs.map((pack) => pack.name)));
@@ -56,9 +56,9 @@ export async function findSealedBackup(
   );
 }
 
-async function holdsLease(ledger: JobLedger, organizationId: string, fencingToken: number): Promise<boolean> {
+async function holdsLease(jobs: JobLedger, organizationId: string, fencingToken: number): Promise<boolean> {
   try {
-    await ledger.assertLease({ organizationId, fencingToken });
+    await jobs.assertLease({ organizationId, fencingToken });
     return true;
   } catch (error) {
     if (error instanceof BackupError && error.code === "OrganizationBusy") return false;

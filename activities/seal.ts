@@ -24,7 +24,7 @@ interface SealInput {
 
 export async function sealBackup(
   bench: Bench,
-  ledger: JobLedger,
+  jobs: JobLedger,
   toolVersion: string,
   { key, fencingToken }: SealInput,
 ): Promise<SealedBackup> {
@@ -35,7 +35,7 @@ export async function sealBackup(
     () => ({ stage: "seal" }),
     async () => {
       // A run whose lease went to another must not write: a prune may have removed packs that it counts on.
-      await ledger.assertLease({ organizationId, fencingToken });
+      await jobs.assertLease({ organizationId, fencingToken });
       if (session.sealedManifest === null) await Promise.all([session.reader.assertIntact(), session.countingAhead]);
       const found = await session.findForeignRows();
       session.sealedManifest ??= watch.measure(() =>

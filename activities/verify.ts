@@ -16,7 +16,10 @@ import type { SessionKey, Verification } from "./contract.ts";
 import { Stopwatch } from "./stopwatch.ts";
 import type { VerifyActivities } from "./verify-contract.ts";
 
-type Dependencies = Pick<ActivityDependencies, "repository" | "ledger" | "catalogue" | "testRestore" | "retention">;
+type Dependencies = Pick<
+  ActivityDependencies,
+  "repository" | "verifications" | "catalogue" | "testRestore" | "retention"
+>;
 
 interface Asked {
   readonly organizationId: string;
@@ -103,7 +106,7 @@ async function prove(dependencies: Dependencies, asked: Asked): Promise<Proof> {
         problems: found.problems.slice(0, mostProblems),
         problemCount: found.problems.length,
       };
-      await dependencies.ledger.recordVerification({
+      await dependencies.verifications.recordVerification({
         ...proof,
         jobId: asked.backupId,
         organizationId: asked.organizationId,

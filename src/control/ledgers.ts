@@ -2,11 +2,15 @@
 import type { ControlDatabase } from "./control-database.ts";
 import { createErasureLedger } from "./erasure-ledger.ts";
 import { createJobLedger } from "./job-ledger.ts";
+import { createPolicyLedger } from "./policy-ledger.ts";
 import { createRestoreLedger } from "./restore-ledger.ts";
 import { createRetentionLedger } from "./retention-ledger.ts";
+import { createVerificationLedger } from "./verification-ledger.ts";
 
 export const createLedgers = (control: ControlDatabase) => ({
-  ledger: createJobLedger(control),
+  jobs: createJobLedger(control),
+  policies: createPolicyLedger(control),
+  verifications: createVerificationLedger(control),
   restores: createRestoreLedger(control),
   erasures: createErasureLedger(control),
   retention: createRetentionLedger(control),

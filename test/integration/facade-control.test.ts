@@ -14,6 +14,7 @@ import {
 } from "../../src/control/bound-sessions.ts";
 import { openControlDatabase, type ControlDatabase } from "../../src/control/control-database.ts";
 import { createJobLedger } from "../../src/control/job-ledger.ts";
+import { createVerificationLedger } from "../../src/control/verification-ledger.ts";
 import { migrateControlTables } from "../../src/control/migrate.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 
@@ -35,14 +36,13 @@ beforeAll(async () => {
   owner = openControlDatabase(database.url);
   bindingKey = await readBindingKey(owner);
   sessions = openBoundSessions({ url: database.url, bindingKey });
-  const ledger = createJobLedger(owner);
   for (const organizationId of ["org-a", "org-b"]) {
     await owner.query(
       "INSERT INTO backup.backup_policies (id, organization_id, name, cron) VALUES ($1, $2, 'nightly', '0 2 * * *')",
       [randomUUID(), organizationId],
     );
     const jobId = randomUUID();
-    await ledger.openJob({
+    await createJobLedger(owner).openJob({
       jobId,
       organizationId,
       workflowId: `backup/${organizationId}`,
@@ -57,7 +57,7 @@ beforeAll(async () => {
     });
     const level = "content";
     const problems: [] = [];
-    await ledger.recordVerification({
+    await createVerificationLedger(owner).recordVerification({
       jobId,
       organizationId,
       level,

@@ -4,6 +4,7 @@ import { mostBases } from "../../activities/read-bases.ts";
 import { openBoundSessions, readBindingKey, type BoundSessions } from "../../src/control/bound-sessions.ts";
 import { openControlDatabase, type ControlDatabase } from "../../src/control/control-database.ts";
 import { createJobLedger } from "../../src/control/job-ledger.ts";
+import { createVerificationLedger } from "../../src/control/verification-ledger.ts";
 import { migrateControlTables } from "../../src/control/migrate.ts";
 import { findPlanFaults, listFacadeReads, type FacadeRead } from "../../scripts/bench/facade-reads.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
@@ -73,7 +74,7 @@ describe(`with ${jobs} jobs`, () => {
     const damage: FacadeRead = {
       ...newest,
       name: "what was found damaged of the newest backups",
-      read: (bound) => createJobLedger(bound as ControlDatabase).listDamage("org-7", mostBases),
+      read: (bound) => createVerificationLedger(bound as ControlDatabase).listDamage("org-7", mostBases),
     };
     expect(await findPlanFaults(sessions, damage)).toEqual([]);
   });

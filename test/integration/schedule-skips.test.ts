@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { applyPolicySchedule, describePolicySchedule, triggerPolicy } from "../../src/client/policy-schedules.ts";
-import { createJobLedger } from "../../src/control/job-ledger.ts";
+import { createPolicyLedger } from "../../src/control/policy-ledger.ts";
 import { putPolicy } from "../../src/control/policies.ts";
 import { setDependencies } from "../../src/control/policy-dependencies.ts";
 import { taskQueues } from "../../src/domain/backup-request.ts";
@@ -83,7 +83,7 @@ test("while a policy's run is still going on, runs that the schedule skips are c
 
 test("what is new since the last count is written down, also of a schedule that was made anew or is gone", async () => {
   const policy = await make("counted");
-  const ledger = createJobLedger(rig.control);
+  const ledger = createPolicyLedger(rig.control);
   const schedule = { policyId: policy.id, organizationId, kind: "verification" } as const;
   await ledger.recordScheduleSkips(schedule, { stillRunning: 0, missed: 3 });
   await ledger.recordScheduleSkips(schedule, { stillRunning: 0, missed: 3 });
@@ -98,7 +98,7 @@ test("what is new since the last count is written down, also of a schedule that 
 });
 
 test("schedules that were looked at longest ago come first, and each has its turn", async () => {
-  const ledger = createJobLedger(rig.control);
+  const ledger = createPolicyLedger(rig.control);
   const seen = new Set<string>();
   const nameOf = ({ policyId, kind }: PolicySchedule): string => `${policyId} ${kind}`;
   const all = (await ledger.listSchedulesToCount(1_000)).map(nameOf);

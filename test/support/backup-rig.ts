@@ -28,7 +28,6 @@ import type { BackupOutcome, BackupRequest } from "../../src/domain/backup-reque
 import type { Catalogue } from "../../src/domain/catalogue.ts";
 import { cacheFolder } from "../../src/local/cache-folder.ts";
 import type { MediaSource } from "../../src/ports/media-source.ts";
-import type { JobLedger } from "../../src/ports/job-ledger.ts";
 import type { ObjectStore } from "../../src/ports/object-store.ts";
 import type { NotificationSender, SealedTarget } from "../../src/ports/notifications.ts";
 import type { SourceDatabase } from "../../src/ports/source-database.ts";
@@ -52,7 +51,6 @@ export interface RigOptions {
 export interface WorkerFaults {
   readonly repository?: Repository;
   readonly source?: SourceDatabase;
-  readonly ledger?: JobLedger;
   readonly media?: MediaSource;
   readonly sender?: NotificationSender;
   readonly activityInterceptors?: readonly ActivityInterceptorsFactory[];

@@ -14,24 +14,21 @@ import { planTenantClosure } from "../../src/domain/tenant-closure.ts";
 import type { JobLedger } from "../../src/ports/job-ledger.ts";
 import type { MediaSource } from "../../src/ports/media-source.ts";
 import type { SourceDatabase } from "../../src/ports/source-database.ts";
+import type { VerificationLedger } from "../../src/ports/verification-ledger.ts";
 import type { Manifest } from "../../src/repository/manifest.ts";
 import type { Repository } from "../../src/repository/repository.ts";
 
 /** No control tables: no lease to lose, nothing remembered. */
-const noLedger: JobLedger = {
+const noJobs: JobLedger = {
   openJob: async () => ({ fencingToken: 1 }),
   assertLease: async () => {},
   completeJob: async () => {},
   failJob: async () => {},
-  recordSkippedRun: async () => {},
-  listSchedulesToCount: async () => [],
-  recordScheduleSkips: async () => {},
-  readPolicyRequest: async () => null,
   latestManifest: async () => null,
-  listDamage: async () => new Map(),
+};
+const noVerifications: VerificationLedger = {
   recordVerification: async () => {},
-  readVerificationPolicy: async () => null,
-  readPrerequisites: async () => [],
+  listDamage: async () => new Map(),
 };
 
 const noMedia: MediaSource = {
@@ -70,7 +67,14 @@ export async function makeStagedBackup(input: {
     dataSets: null,
     proof: "none",
   } as const;
-  const dependencies = { source, repository, bench, ledger: noLedger, media: input.media ?? noMedia };
+  const dependencies = {
+    source,
+    repository,
+    bench,
+    jobs: noJobs,
+    verifications: noVerifications,
+    media: input.media ?? noMedia,
+  };
   try {
     const held = await source.holdSnapshot(catalogue.schemas, (schema) => planTenantClosure(schema, catalogue));
     try {
@@ -86,7 +90,7 @@ export async function makeStagedBackup(input: {
         }
         if (last) break;
       }
-      const { sequence } = await run(() => sealBackup(bench, noLedger, "test", { key, fencingToken: 1 }));
+      const { sequence } = await run(() => sealBackup(bench, noJobs, "test", { key, fencingToken: 1 }));
       const vault = await repository.openVault(organizationId);
       return { manifest: (await vault.readManifest(sequence)).manifest, packBytes };
     } finally {
