@@ -1,7 +1,7 @@
 // One batch on its way through the bench. Its stages are asked for together and work side by side: `compress` takes each
 // segment as soon as `collect` has put it there, so that little is ever held uncompressed, and a batch can be large.
 import { giveBackSegmentBuffer } from "../src/repository/segment-buffers.ts";
-import type { CompressedSegment, SealedPack } from "../src/repository/vault.ts";
+import type { CompressedSegment, SealedPack } from "../src/repository/pack.ts";
 import type { CollectedBatch } from "./contract.ts";
 import type { Reservation } from "./reservation.ts";
 

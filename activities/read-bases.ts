@@ -1,6 +1,7 @@
 // Which earlier manifests a backup builds on. A backup of some data sets knows nothing of the others: after it, the newest
 // full one still does. Without looking further back, everything else would be read and stored again.
-import type { OrganizationVault, ReadManifest } from "../src/repository/vault.ts";
+import type { ReadManifest } from "../src/repository/stored-manifests.ts";
+import type { OrganizationVault } from "../src/repository/vault.ts";
 
 /** So many backups of some data sets in a row are looked through; beyond, what they miss is stored once more. */
 const maxPartial = 20;

@@ -2,7 +2,7 @@
 // their content is stored anew. Else each later backup would name the same damaged object, and fail its proof.
 import { packKey } from "../src/repository/names.ts";
 import { tableSegments, type Manifest, type SegmentReference } from "../src/repository/manifest.ts";
-import type { ReadManifest } from "../src/repository/vault.ts";
+import type { ReadManifest } from "../src/repository/stored-manifests.ts";
 import { fileProblemKey, mostProblems } from "./verify.ts";
 
 /**

@@ -6,7 +6,8 @@ import { BackupError } from "../../src/domain/errors.ts";
 import { findLatest, findNamed, walkBackups } from "../../src/repository/latest-backup.ts";
 import type { Manifest } from "../../src/repository/manifest.ts";
 import type { Repository } from "../../src/repository/repository.ts";
-import type { ManifestHeader, OrganizationVault } from "../../src/repository/vault.ts";
+import type { ManifestHeader } from "../../src/repository/manifest-object.ts";
+import type { OrganizationVault } from "../../src/repository/vault.ts";
 
 interface ChooseInput {
   readonly organizationId: string;

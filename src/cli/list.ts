@@ -3,7 +3,7 @@
 import { listJobs, type JobRow } from "../control/jobs.ts";
 import { listRestoreProofs, type RestoreProof } from "../control/restore-proofs.ts";
 import { BackupError, type ErrorCode } from "../domain/errors.ts";
-import type { ManifestHeader } from "../repository/vault.ts";
+import type { ManifestHeader } from "../repository/manifest-object.ts";
 import { bytes, seconds, table } from "./output.ts";
 import type { Session } from "./session.ts";
 

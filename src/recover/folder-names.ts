@@ -1,6 +1,6 @@
 // File names for what a backup holds. Names of tables and paths of files come from an app's rows and schema, so they are
 // hostile: none may leave the folder, hide, clash or be refused by a file system, and none may be lost for its name.
-import { createHash } from "node:crypto";
+import { sha256 } from "../crypto/sha256.ts";
 
 /** What every file system keeps as it is. */
 const plain = /^[A-Za-z0-9_ ()+,;=@~-][A-Za-z0-9_ ()+,;=@~.-]*$/;
@@ -15,7 +15,7 @@ export function safeName(name: string): string {
   if (/[. ]$/.test(safe)) safe = safe.slice(0, -1) + percent(safe.slice(-1));
   if (reserved.test(safe)) safe = percent(safe.slice(0, 1)) + safe.slice(1);
   if (Buffer.byteLength(safe) <= maxBytes) return safe;
-  const hash = createHash("sha256").update(name).digest("hex").slice(0, 16);
+  const hash = sha256(name).slice(0, 16);
   const extension = /\.[A-Za-z0-9]{1,8}$/.exec(safe)?.[0] ?? "";
   let kept = "";
   for (const character of safe) {

@@ -3,6 +3,7 @@
 // What must hold: the tombstone is there before anything goes, and the keys go before the data. So whenever it stops after
 // the second step, what is left can be read by nobody.
 import { createHash, timingSafeEqual } from "node:crypto";
+import { sha256 } from "../crypto/sha256.ts";
 import { hmac } from "../crypto/organization-keys.ts";
 import { addAmounts, noAmounts, type Remaining, type StoredAmounts } from "../domain/erase-run.ts";
 import { BackupError } from "../domain/errors.ts";
@@ -49,7 +50,7 @@ export function openErasure(store: ObjectStore, place: KeyPlace, root: RootKey):
   const keysPrefix = wrappedKeysPrefix(organizationId);
 
   const sign = (text: string): Signature => {
-    const hash = createHash("sha256").update(text).digest("hex");
+    const hash = sha256(text);
     const content = JSON.stringify(["wedsync-backup v1", "erasure certificate", repositoryId, hash]);
     return { rootKeyId: root.rootKeyId, mac: hmac(root.erasureKey, Buffer.from(content)).toString("hex") };
   };

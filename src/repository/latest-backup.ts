@@ -1,7 +1,8 @@
 // Which backup is meant by "the latest", or by a moment: never one that was made right before a restore. It shows what the
 // restore was ordered against; by its number or id it can still be had.
 import { BackupError } from "../domain/errors.ts";
-import type { ManifestHeader, OrganizationVault } from "./vault.ts";
+import type { ManifestHeader } from "./manifest-object.ts";
+import type { OrganizationVault } from "./vault.ts";
 
 /** Newest first. Ends by the error of a damaged one, for that may be the one that is meant. */
 export async function* walkBackups(vault: OrganizationVault): AsyncIterable<ManifestHeader> {

@@ -1,7 +1,7 @@
 // The manifest as a sealed object: a clear, authenticated header that a verifier without the sealing key can read, then
 // the zstd-compressed JSON in frames of up to 1 MiB.
-import { createHash } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
+import { sha256 } from "../crypto/sha256.ts";
 import { z } from "zod";
 import {
   corrupt,
@@ -98,7 +98,7 @@ export function openManifestHeader(verificationKey: Buffer, place: ObjectPlace, 
     throw corrupt(place, "it is damaged, in the wrong place, or of another organization or repository");
   const header = parseSealedJson(place, clear, manifestHeaderSchema);
   if (header.sequence !== place.sequence) throw corrupt(place, "its header states another number");
-  const hash = createHash("sha256").update(bytes).digest("hex");
+  const hash = sha256(bytes);
   return { ...header, key: place.objectKey, sizeBytes: bytes.length, hash };
 }
 

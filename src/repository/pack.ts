@@ -1,6 +1,6 @@
 // A pack: the sealed segments of one batch, one frame each, then a sealed index of them, so that what a pack holds can be
 // told without any manifest.
-import { createHash } from "node:crypto";
+import { sha256 } from "../crypto/sha256.ts";
 import { z } from "zod";
 import {
   corrupt,
@@ -96,8 +96,7 @@ export function readPackIndex(
   bytes: Buffer,
 ): readonly PackIndexEntry[] {
   readClear(place, bytes);
-  if (createHash("sha256").update(bytes).digest("hex") !== name)
-    throw corrupt(place, "its bytes are not the ones that its name states");
+  if (sha256(bytes) !== name) throw corrupt(place, "its bytes are not the ones that its name states");
   const opener = new ObjectOpener(keys, place, bytes.subarray(0, headerBytes), noClear);
   if (!isIntact(keys.verificationKey, place, bytes)) throw corrupt(place, "it is damaged");
   const trailerAt = bytes.length - macBytes - trailerBytes;

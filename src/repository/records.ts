@@ -1,6 +1,6 @@
 // Small unsealed objects (repository, roots/…, keys/…): one line of JSON and one of its SHA-256, so that an accident is
 // told from a wrong key, and a verifier without the root key sees every changed bit.
-import { createHash } from "node:crypto";
+import { sha256 } from "../crypto/sha256.ts";
 import type { z } from "zod";
 import { BackupError } from "../domain/errors.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
@@ -8,7 +8,7 @@ import { limits } from "./limits.ts";
 
 export function encodeRecord(value: Record<string, unknown>): Buffer {
   const line = JSON.stringify(value);
-  return Buffer.from(`${line}\n${createHash("sha256").update(line).digest("hex")}\n`);
+  return Buffer.from(`${line}\n${sha256(line)}\n`);
 }
 
 /** Another process that was first is no error: whoever calls goes on with what is there. */
@@ -26,7 +26,7 @@ export function decodeRecord<T>(key: string, bytes: Buffer, schema: z.ZodType<T>
     new BackupError("ObjectCorrupt", `${key} is damaged.`, { object: key }, { cause });
   if (bytes.length > limits.recordBytes) throw damaged();
   const [line = "", sum, end, ...more] = bytes.toString("utf8").split("\n");
-  const intact = end === "" && more.length === 0 && sum === createHash("sha256").update(line).digest("hex");
+  const intact = end === "" && more.length === 0 && sum === sha256(line);
   if (!intact || !bytes.equals(Buffer.from(`${line}\n${sum}\n`))) throw damaged();
   let value: unknown;
   try {

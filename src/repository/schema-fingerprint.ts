@@ -1,7 +1,6 @@
-import { createHash } from "node:crypto";
+import { sha256 } from "../crypto/sha256.ts";
 import { canonicalSchema } from "../domain/canonical-schema.ts";
 import type { SchemaDescription } from "../domain/schema.ts";
 
 /** SHA-256, hex. */
-export const fingerprintSchema = (schema: SchemaDescription): string =>
-  createHash("sha256").update(canonicalSchema(schema)).digest("hex");
+export const fingerprintSchema = (schema: SchemaDescription): string => sha256(canonicalSchema(schema));

@@ -1,5 +1,5 @@
 // What a verifier is given: enough to prove every stored byte of one organization, and to read none.
-import { createHash } from "node:crypto";
+import { sha256 } from "../crypto/sha256.ts";
 import { BackupError } from "../domain/errors.ts";
 
 export interface VerificationKey {
@@ -10,7 +10,7 @@ export interface VerificationKey {
 }
 
 export function formatVerificationKey(repositoryId: string, repositoryRecord: Buffer, key: Buffer): string {
-  const repositoryHash = createHash("sha256").update(repositoryRecord).digest("hex");
+  const repositoryHash = sha256(repositoryRecord);
   return ["wsv1", repositoryId, repositoryHash, key.toString("base64url")].join(".");
 }
 

@@ -1,5 +1,6 @@
 // The manifests of an organization: each is whole, in its place, and written after the one before it; and a number that is
 // not there was let go by retention, as an authentic release record says, or somebody removed it.
+import { sha256 } from "../crypto/sha256.ts";
 import type { BackupError } from "../domain/errors.ts";
 import { isDamage } from "./damage.ts";
 import type { IntegrityRead } from "./integrity-read.ts";
@@ -8,7 +9,6 @@ import { openManifestHeader, type ManifestHeader } from "./manifest-object.ts";
 import { manifestsPrefix, parseNumberedName, releasesPrefix } from "./names.ts";
 import { openReleaseHeader } from "./release-record.ts";
 import { describeRuns, expectedPrevious, findMissing, isReleased, type ReleasedRun } from "./released-runs.ts";
-import { sha256 } from "./vault.ts";
 
 /** What somebody else remembers of the newest manifest: from the bucket alone it is not seen that it was taken away. */
 export interface ExpectedLatest {

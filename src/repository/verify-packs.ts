@@ -1,9 +1,9 @@
 // The packs of an organization: every one that a manifest names is there, and every byte is the one that was written.
+import { sha256 } from "../crypto/sha256.ts";
 import { isIntact } from "../crypto/sealed-object.ts";
 import type { IntegrityRead, Listed } from "./integrity-read.ts";
 import { limits } from "./limits.ts";
 import { isPackName, packsPrefix } from "./names.ts";
-import { sha256 } from "./vault.ts";
 import type { NamedByManifests } from "./verify-manifests.ts";
 
 /** One part of the packs, 1 to `of`. Names are hashes, so parts are of one size; all parts are all bytes. */

@@ -1,10 +1,10 @@
 // The unsealed records of an organization: which repository it is, which keys there are, and under which root keys.
+import { sha256 } from "../crypto/sha256.ts";
 import { BackupError } from "../domain/errors.ts";
 import type { IntegrityRead } from "./integrity-read.ts";
 import { limits } from "./limits.ts";
 import { organizationPrefix, repositoryKey, rootKey, rootsPrefix, wrappedKeysPrefix } from "./names.ts";
 import { decodeRecord } from "./records.ts";
-import { sha256 } from "./vault.ts";
 import { isWrappedKeyIntact, wrappedKeySchema } from "./wrapped-keys.ts";
 
 /** The unsealed records: the repository's by the hash in the verification key, the others by the wrapped key's HMAC. */

@@ -16,7 +16,8 @@ import {
 } from "../../src/repository/manifest.ts";
 import { RowSegmenter } from "../../src/repository/row-segmenter.ts";
 import { fingerprintSchema } from "../../src/repository/schema-fingerprint.ts";
-import type { CompressedSegment, OrganizationVault } from "../../src/repository/vault.ts";
+import type { CompressedSegment } from "../../src/repository/pack.ts";
+import type { OrganizationVault } from "../../src/repository/vault.ts";
 
 export interface PlainBackupOptions {
   readonly url: string;

@@ -16,7 +16,8 @@ import {
 import { readMediaFile, readTableRows } from "../../src/repository/read-table.ts";
 import { createOrOpenRepository, type Repository } from "../../src/repository/repository.ts";
 import { RowSegmenter } from "../../src/repository/row-segmenter.ts";
-import type { CompressedSegment, OrganizationVault } from "../../src/repository/vault.ts";
+import type { CompressedSegment } from "../../src/repository/pack.ts";
+import type { OrganizationVault } from "../../src/repository/vault.ts";
 
 export const firstOrganization = "7f6f1c1e-6f0a-4b0e-9d52-0f5f5f1b2a01";
 /** An id that is a trap for paths, encodings and lists. */

@@ -3,7 +3,7 @@ import { withoutDamaged } from "../../../activities/without-damaged.ts";
 import { createMemoryStore } from "../../../src/adapters/object-store/memory.ts";
 import { tableSegments } from "../../../src/repository/manifest.ts";
 import { packKey } from "../../../src/repository/names.ts";
-import type { ReadManifest } from "../../../src/repository/vault.ts";
+import type { ReadManifest } from "../../../src/repository/stored-manifests.ts";
 import { firstOrganization, makeSmallRepository } from "../../support/small-repository.ts";
 
 let newest: ReadManifest;

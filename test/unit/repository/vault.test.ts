@@ -8,7 +8,8 @@ import type { Manifest, SegmentReference } from "../../../src/repository/manifes
 import { packKey } from "../../../src/repository/names.ts";
 import { readMediaFile, readTableRows } from "../../../src/repository/read-table.ts";
 import { createOrOpenRepository } from "../../../src/repository/repository.ts";
-import type { OrganizationVault, SealedPack } from "../../../src/repository/vault.ts";
+import type { SealedPack } from "../../../src/repository/pack.ts";
+import type { OrganizationVault } from "../../../src/repository/vault.ts";
 import { verifyContent } from "../../../src/repository/verify-content.ts";
 import { outcomeOf } from "../../support/outcome.ts";
 import {

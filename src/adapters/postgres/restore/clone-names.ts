@@ -1,6 +1,6 @@
 // What new keys, texts and paths of a copy are made from. It is kept with the restore, so that a stage which is repeated gives
 // the same ones.
-import { createHash } from "node:crypto";
+import { sha256 } from "../../../crypto/sha256.ts";
 import type { CloneNames } from "../../../domain/restore/clone-sql.ts";
 import type { RestoreContext } from "./restore-context.ts";
 import type { RestoreSession } from "./restore-session.ts";
@@ -16,7 +16,7 @@ export async function nameClone({ session, input, restoreId }: RestoreContext): 
     doing,
   );
   const { organizationId, targetOrganizationId } = input;
-  const suffix = createHash("sha256").update(targetOrganizationId).digest("hex").slice(0, 8);
+  const suffix = sha256(targetOrganizationId).slice(0, 8);
   return { secret: secret as string, suffix, organizationId, targetOrganizationId };
 }
 

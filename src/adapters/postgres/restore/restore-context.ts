@@ -1,5 +1,5 @@
 // What every step of a restore begins with: a session, the live schema of now, and the plan that follows from both.
-import { createHash } from "node:crypto";
+import { sha256 } from "../../../crypto/sha256.ts";
 import { canonicalSchema } from "../../../domain/canonical-schema.ts";
 import { BackupError } from "../../../domain/errors.ts";
 import { planRestore, type RestorePlan } from "../../../domain/restore/restore-plan.ts";
@@ -104,7 +104,7 @@ export const stagingOf = (restoreId: string): Staging => new Staging(stagingSche
 
 function hexOf(restoreId: string): string {
   const plain = restoreId.replaceAll("-", "").toLowerCase();
-  return /^[0-9a-f]{32}$/.test(plain) ? plain : createHash("sha256").update(restoreId).digest("hex").slice(0, 32);
+  return /^[0-9a-f]{32}$/.test(plain) ? plain : sha256(restoreId).slice(0, 32);
 }
 
 export function searchPathOf(schema: SchemaDescription, own: readonly string[]): readonly string[] {
@@ -141,7 +141,7 @@ export function stagingIdentity({ input, liveSchema }: RestoreContext): string {
     input.targetOrganizationId,
     input.leftOverIds,
   ];
-  return createHash("sha256").update(JSON.stringify(parts)).digest("hex");
+  return sha256(JSON.stringify(parts));
 }
 
 export function refuseBlockingDrift(plan: Pick<RestorePlan, "drift">): void {
