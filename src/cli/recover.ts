@@ -2,7 +2,8 @@
 import { recoverToDatabase } from "../recover/recover-to-database.ts";
 import { BackupError } from "../domain/errors.ts";
 import { isDamage } from "../repository/damage.ts";
-import { describeLoss, recoverToFolder } from "../recover/recover-to-folder.ts";
+import { describeLoss } from "../recover/describe-loss.ts";
+import { recoverToFolder } from "../recover/recover-to-folder.ts";
 import { findBackup } from "./find-backup.ts";
 import { bytes, number, rate, seconds, usage } from "./output.ts";
 import type { Session } from "./session.ts";

@@ -1,21 +1,19 @@
 // One organization out of the repository into plain files: COPY text that psql loads, the SQL that makes the tables, and
-// the media. Written beside the target under a name that says it is partial; it gets its own name when everything is
-// proven. Nothing in it is encrypted any more: only its owner may read it.
-import { createHash } from "node:crypto";
-import { createWriteStream } from "node:fs";
-import { access, mkdir, readdir, rename, rm, rmdir, stat, utimes, writeFile } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
-import { BackupError } from "../domain/errors.ts";
+// the media. The folder is there whole, everything proven, or not under its name. Nothing in it is encrypted any more: only
+// its owner may read it.
+import { rm, utimes } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { planRecoveryDdl } from "../domain/table-ddl.ts";
 import { isDamage } from "../repository/damage.ts";
-import type { Manifest } from "../repository/manifest.ts";
+import type { Manifest, MediaEntry, TableEntry } from "../repository/manifest.ts";
 import { readMediaFile, readTableRows } from "../repository/read-table.ts";
 import { describeLostFile, salvageTableRows, type Loss } from "../repository/salvage.ts";
 import type { OrganizationVault } from "../repository/vault.ts";
+import { describeLoss } from "./describe-loss.ts";
 import { FolderNames } from "./folder-names.ts";
-import { writeLoadScript, writeSchemaScript } from "./load-script.ts";
+import { writeLoadScript, writeSchemaScript, type LoadedTable } from "./load-script.ts";
+import { fillFolder } from "./partial-folder.ts";
+import { writePrivate, writeProven } from "./private-files.ts";
 import { neverInBackups, type RecoverProgress } from "./recover-progress.ts";
 
 export interface FolderRecovery {
@@ -40,208 +38,125 @@ interface RecoverInput {
   readonly onProgress?: (progress: RecoverProgress) => void;
 }
 
-/** Says that a folder was begun by us; it is the last thing that goes before the folder gets its name. */
-const incompleteMark = "INCOMPLETE.txt";
+interface FolderWork extends RecoverInput {
+  readonly partial: string;
+  readonly names: FolderNames;
+  /** Grows. */
+  readonly lost: Loss[];
+  readonly count: (phase: RecoverProgress["phase"], table: string) => (bytes: number) => void;
+}
+
+interface WrittenTable extends LoadedTable {
+  readonly rows: number;
+  readonly bytes: number;
+  /** Null where rows of it are lost. */
+  readonly checksum: string | null;
+  readonly sha256: string;
+}
+
+interface WrittenFile {
+  readonly path: string;
+  /** Relative to the folder. */
+  readonly file: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
 /** Whoever opens the folder later must learn that it does not hold everything. */
 const lossMark = "LOST.txt";
 
 /** @throws RecoverTargetNotEmpty, RecoverTargetRefused, RecoverMismatch, and the store's and the repository's errors. */
 export async function recoverToFolder(input: RecoverInput): Promise<FolderRecovery> {
-  const target = resolve(input.targetDir);
-  const partial = `${target}.partial`;
-  let begun = false;
-  try {
-    await refuseIfNotEmpty(target);
-    await makePartial(partial);
-    begun = true;
-    const recovery = await writeFolder(input, target, partial);
-    await rm(join(partial, incompleteMark));
-    await rmdir(target).catch(ignoreMissing);
-    await rename(partial, target);
-    return recovery;
-  } catch (error) {
-    const failure = mapFileError(error, target);
-    if (!begun) throw failure;
-    const message = `${failure.message} What was written until then is in ${partial}; it is not complete.`;
-    throw new BackupError(failure.code, message, { ...failure.details, incompleteFolder: partial }, { cause: error });
-  }
+  const startedMs = performance.now();
+  const folder = resolve(input.targetDir);
+  const written = await fillFolder(folder, (partial) => writeFolder(input, partial));
+  return { folder, ...written, durationMs: Math.round(performance.now() - startedMs) };
 }
 
 async function writeFolder(
-  { vault, manifest, salvage = false, onProgress }: RecoverInput,
-  target: string,
+  input: RecoverInput,
   partial: string,
-): Promise<FolderRecovery> {
-  const startedMs = performance.now();
+): Promise<Omit<FolderRecovery, "folder" | "durationMs">> {
+  const { manifest, onProgress } = input;
   const plan = planRecoveryDdl(manifest.schema, manifest.tables);
   const totalBytes = [
     ...manifest.tables.map((table) => table.rawBytes),
     ...manifest.media.files.map((file) => file.sizeBytes),
   ].reduce((sum, each) => sum + each, 0);
   const seen = { rows: 0, bytes: 0 };
-  const count = (phase: RecoverProgress["phase"], table: string) => (bytes: number) => {
+  const count: FolderWork["count"] = (phase, table) => (bytes) => {
     seen.bytes += bytes;
     onProgress?.({ phase, table, ...seen, totalBytes });
   };
-  const names = new FolderNames();
-  const tables = [];
-  const lost: Loss[] = [];
+  const work: FolderWork = { ...input, partial, names: new FolderNames(), lost: [], count };
+  const tables: WrittenTable[] = [];
   for (const entry of manifest.tables) {
-    const { table, columns, rawBytes, checksum } = entry;
-    const file = names.take(["tables", `${table}.copy`]);
-    const losses = lost.length;
-    const content = salvage
-      ? salvageTableRows(vault, manifest, entry, (loss) => void lost.push(loss))
-      : readTableRows(vault, manifest, entry);
-    const isWhole = (): boolean => lost.length === losses;
-    const { sha256, bytes } = await writeProven(
-      join(partial, file),
-      content,
-      () => (isWhole() ? rawBytes : null),
-      count("rows", table),
-    );
-    const rows = entry.rows - (isWhole() ? 0 : (lost.at(-1)?.rows ?? 0));
-    seen.rows += rows;
-    tables.push({ table, file, columns, rows, bytes, checksum: isWhole() ? checksum : null, sha256 });
+    const table = await writeTable(work, entry);
+    seen.rows += table.rows;
+    tables.push(table);
   }
-  const files = [];
+  const files: WrittenFile[] = [];
   for (const entry of manifest.media.files) {
-    const { path, sizeBytes, sha256, modifiedAt } = entry;
-    const file = names.take(["media", ...path.split("/")]);
-    const content = readMediaFile(vault, manifest, entry);
-    try {
-      await writeProven(join(partial, file), content, () => sizeBytes, count("files", ""));
-    } catch (error) {
-      if (!salvage || !isDamage(error)) throw error;
-      await rm(join(partial, file), { force: true });
-      lost.push(await describeLostFile(vault, manifest, entry, error));
-      continue;
-    }
-    const modified = new Date(modifiedAt);
-    if (!Number.isNaN(modified.getTime())) await utimes(join(partial, file), modified, modified);
-    files.push({ path, file, bytes: sizeBytes, sha256 });
+    const file = await writeMediaFile(work, entry);
+    if (file !== null) files.push(file);
   }
   const leftOut = [...plan.leftOut, neverInBackups];
-  const { organizationId, backupId, sequence, snapshot } = manifest;
-  const receipt = {
-    organizationId,
-    backupId,
-    sequence,
-    takenAt: snapshot.takenAt,
-    recoveredAt: new Date().toISOString(),
-    tables,
-    files,
-    missingFiles: manifest.media.missing,
-    leftOut,
-    lost,
-  };
+  const { lost } = work;
   if (lost.length > 0) await writePrivate(join(partial, lossMark), `${lost.map(describeLoss).join("\n")}\n`);
   await writePrivate(join(partial, "schema.sql"), writeSchemaScript(plan));
   await writePrivate(join(partial, "load.sql"), writeLoadScript(plan, tables));
-  await writePrivate(join(partial, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
-  await writePrivate(join(partial, "recovered.json"), `${JSON.stringify(receipt, null, 2)}\n`);
-  return {
-    folder: target,
-    tables: tables.length,
-    files: files.length,
-    ...seen,
-    durationMs: Math.round(performance.now() - startedMs),
-    leftOut,
-    lost,
-  };
-}
-
-export function describeLoss({ kind, name, rows, ofRows, segments, ofSegments, code, heldBy }: Loss): string {
-  const what = kind === "file" ? `the file ${name}` : `${rows} of ${ofRows} rows of ${name}`;
-  const why = kind === "file" ? code : `${segments} of ${ofSegments} segments, ${code}`;
-  const where =
-    heldBy === null
-      ? "no other backup has it whole"
-      : `backup ${heldBy.sequence} has it whole, as of ${heldBy.takenAt.slice(0, 19).replace("T", " ")} UTC`;
-  return `LOST: ${what} (${why}); ${where}`;
-}
-
-/** The content is proven by its reader; here that all of it reached the file. `expectedBytes` is asked at the end. */
-async function writeProven(
-  path: string,
-  content: AsyncIterable<Buffer>,
-  expectedBytes: () => number | null,
-  onBytes: (bytes: number) => void,
-): Promise<{ readonly sha256: string; readonly bytes: number }> {
-  const hash = createHash("sha256");
-  let bytes = 0;
-  const hashed = async function* (): AsyncGenerator<Buffer> {
-    for await (const raw of content) {
-      hash.update(raw);
-      bytes += raw.length;
-      onBytes(raw.length);
-      yield raw;
-    }
-  };
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await pipeline(
-    Readable.from(hashed(), { objectMode: false }),
-    createWriteStream(path, { mode: 0o600, flags: "wx", flush: true }),
-  );
-  const { size } = await stat(path);
-  const expected = expectedBytes() ?? bytes;
-  if (size !== expected)
-    throw new BackupError("RecoverMismatch", `${basename(path)} has ${size} bytes on the disk instead of ${expected}.`);
-  return { sha256: hash.digest("hex"), bytes };
-}
-
-const writePrivate = (path: string, text: string): Promise<void> =>
-  writeFile(path, text, { mode: 0o600, flag: "wx", flush: true });
-
-async function refuseIfNotEmpty(target: string): Promise<void> {
-  const found = await readdir(target).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return [];
-    if (error.code === "ENOTDIR") return [basename(target)];
-    throw error;
-  });
-  if (found.length > 0)
-    throw new BackupError("RecoverTargetNotEmpty", `The folder ${target} is not empty. Name a new folder.`);
-}
-
-/** What an earlier try left is ours to remove; anything else of that name is not. */
-async function makePartial(partial: string): Promise<void> {
-  const isOurs = await access(join(partial, incompleteMark)).then(
-    () => true,
-    () => false,
-  );
-  if (isOurs) await rm(partial, { recursive: true });
-  await mkdir(dirname(partial), { recursive: true });
-  await mkdir(partial, { mode: 0o700 }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "EEXIST") throw error;
-    throw new BackupError(
-      "RecoverTargetNotEmpty",
-      `${partial} is in the way, and was not made by a recovery. Name another folder.`,
-    );
-  });
+  await writePrivate(join(partial, "manifest.json"), asJson(manifest));
   await writePrivate(
-    join(partial, incompleteMark),
-    "A recovery was begun here and did not end. Do not use these files; recover again.\n",
+    join(partial, "recovered.json"),
+    asJson({ ...describeBackup(manifest), tables, files, missingFiles: manifest.media.missing, leftOut, lost }),
   );
+  return { tables: tables.length, files: files.length, ...seen, leftOut, lost };
 }
 
-function ignoreMissing(error: NodeJS.ErrnoException): void {
-  if (error.code !== "ENOENT") throw error;
+async function writeTable(work: FolderWork, entry: TableEntry): Promise<WrittenTable> {
+  const { vault, manifest, salvage = false, partial, names, lost, count } = work;
+  const { table, columns, rawBytes, checksum } = entry;
+  const file = names.take(["tables", `${table}.copy`]);
+  const losses = lost.length;
+  const content = salvage
+    ? salvageTableRows(vault, manifest, entry, (loss) => void lost.push(loss))
+    : readTableRows(vault, manifest, entry);
+  const isWhole = (): boolean => lost.length === losses;
+  const { sha256, bytes } = await writeProven(
+    join(partial, file),
+    content,
+    () => (isWhole() ? rawBytes : null),
+    count("rows", table),
+  );
+  const rows = entry.rows - (isWhole() ? 0 : (lost.at(-1)?.rows ?? 0));
+  return { table, file, columns, rows, bytes, checksum: isWhole() ? checksum : null, sha256 };
 }
 
-function mapFileError(error: unknown, target: string): BackupError {
-  if (error instanceof BackupError) return error;
-  const { code, syscall } = error as NodeJS.ErrnoException;
-  if (code === undefined)
-    return new BackupError(
-      "Internal",
-      `Recovering into ${target} failed for a reason that has no name.`,
-      {},
-      { cause: error },
-    );
-  return new BackupError(
-    "RecoverTargetRefused",
-    `The folder ${target} can't be written (${code}${syscall === undefined ? "" : ` at ${syscall}`}).`,
-    { reason: code },
-    { cause: error },
-  );
+/** @returns null where it is lost. */
+async function writeMediaFile(work: FolderWork, entry: MediaEntry): Promise<WrittenFile | null> {
+  const { vault, manifest, salvage = false, partial, names, lost, count } = work;
+  const { path, sizeBytes, sha256, modifiedAt } = entry;
+  const file = names.take(["media", ...path.split("/")]);
+  const content = readMediaFile(vault, manifest, entry);
+  try {
+    await writeProven(join(partial, file), content, () => sizeBytes, count("files", ""));
+  } catch (error) {
+    if (!salvage || !isDamage(error)) throw error;
+    await rm(join(partial, file), { force: true });
+    lost.push(await describeLostFile(vault, manifest, entry, error));
+    return null;
+  }
+  const modified = new Date(modifiedAt);
+  if (!Number.isNaN(modified.getTime())) await utimes(join(partial, file), modified, modified);
+  return { path, file, bytes: sizeBytes, sha256 };
 }
+
+const asJson = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
+
+const describeBackup = ({ organizationId, backupId, sequence, snapshot }: Manifest) => ({
+  organizationId,
+  backupId,
+  sequence,
+  takenAt: snapshot.takenAt,
+  recoveredAt: new Date().toISOString(),
+});
