@@ -8,10 +8,8 @@
 import {
   ApplicationFailure,
   CancellationScope,
-  isCancellation,
   setCurrentDetails,
   setHandler,
-  sleep,
   upsertSearchAttributes,
 } from "@temporalio/workflow";
 import type { AppliedTable, DriftEntry, TableDifference } from "../src/domain/restore-request.ts";
@@ -27,8 +25,10 @@ import type {
 } from "../src/domain/restore-run.ts";
 import type { AppliedRows, RestoreStep } from "../activities/restore-contract.ts";
 import { nameFailure } from "./failures.ts";
+import { OrganizationLease } from "./organization-lease.ts";
 import { protectBeforeRestore } from "./protect-before-restore.ts";
 import { restoreControl, restores } from "./restore-activity-options.ts";
+import { countDifferent, countUndecided, organizationExists } from "./restore-counts.ts";
 import { renderRestore } from "./restore-details.ts";
 import { RestoreGate } from "./restore-gate.ts";
 import { restoreProgressQuery } from "./restore-messages.ts";
@@ -53,11 +53,11 @@ export async function restoreOrganization(order: RestoreOrder): Promise<RestoreO
 
 export class RestoreRun {
   readonly order: RestoreOrder;
-  fencingToken: number | null = null;
   backup: ChosenBackup | null = null;
   stagingBegun = false;
   applyBegun = false;
   filesBegun = false;
+  private readonly lease: OrganizationLease;
   private readonly gate: RestoreGate;
   private readonly startedMs = Date.now();
   private stage: RestoreStage = "authorize";
@@ -72,16 +72,21 @@ export class RestoreRun {
 
   constructor(order: RestoreOrder) {
     this.order = order;
+    this.lease = new OrganizationLease(order);
     this.gate = new RestoreGate(order, () => this.show());
     setHandler(restoreProgressQuery, () => this.progress());
     upsertSearchAttributes({ BackupId: [], AwaitingDecision: [] });
     this.show();
   }
 
+  get fencingToken(): number | null {
+    return this.lease.fencingToken;
+  }
+
   async restore(): Promise<RestoreOutcome> {
-    const { order, gate } = this;
+    const { order, gate, lease } = this;
     const { organizationId, choice, mergeBase } = order;
-    await this.takeLease({ patient: false });
+    await lease.take({ patient: false });
     this.enter("choose");
     const backup = await restores.chooseBackup({ organizationId, choice, mergeBase });
     this.backup = backup;
@@ -96,11 +101,7 @@ export class RestoreRun {
     const differences = await restores.compareRestore(step);
     this.differences = differences;
     gate.undecided = order.strategy === "prompt" ? countUndecided(differences) : 0;
-    gate.lastNumber =
-      count(differences, "missing") +
-      count(differences, "changed") +
-      count(differences, "liveOnly") +
-      count(differences, "taken");
+    gate.lastNumber = countDifferent(differences);
 
     if (order.dryRun) {
       await this.waitForPeople(backup, differences, order.previewMs);
@@ -124,11 +125,11 @@ export class RestoreRun {
         this.enter("decide");
         const came = await this.waitForPeople(step.backup, differences, deadlineMs - Date.now());
         if (!came) this.decideByDefault();
-        await this.takeLease({ patient: true });
+        await this.lease.take({ patient: true });
       }
       if (protectedBy === null) {
         this.enter("protect");
-        protectedBy = await protectBeforeRestore(order, exists(step.backup, differences));
+        protectedBy = await protectBeforeRestore(order, organizationExists(step.backup, differences));
       }
       this.enter("apply");
       const applied = await this.apply(step);
@@ -180,12 +181,7 @@ export class RestoreRun {
     const sinceMs = Date.now();
     const until = new Date(sinceMs + Math.max(0, timeoutMs)).toISOString();
     const wait: RestoreWait = { for: what, until, undecided: gate.undecided };
-    if (this.fencingToken !== null) {
-      const { restoreId, organizationId } = order;
-      const lease = { restoreId, organizationId, fencingToken: this.fencingToken };
-      await restoreControl.parkRestore({ lease, wait, backup, drift, differences });
-      this.fencingToken = null;
-    }
+    await this.lease.park({ wait, backup, drift, differences });
     this.waiting = wait;
     upsertSearchAttributes({ AwaitingDecision: [what] });
     this.show();
@@ -195,24 +191,6 @@ export class RestoreRun {
       this.waiting = null;
       this.waitedMs += Date.now() - sinceMs;
       upsertSearchAttributes({ AwaitingDecision: [] });
-    }
-  }
-
-  /** `patient`: after people have answered, a backup that runs meanwhile is waited for. */
-  private async takeLease({ patient }: { patient: boolean }): Promise<void> {
-    const { restoreId, organizationId } = this.order;
-    const sinceMs = Date.now();
-    for (let pauseMs = 1_000; ; pauseMs = Math.min(60_000, pauseMs * 2)) {
-      try {
-        const opened = await restoreControl.openRestore({ restoreId, organizationId, operation: "restore" });
-        this.fencingToken = opened.fencingToken;
-        return;
-      } catch (error) {
-        const isBusy = !isCancellation(error) && nameFailure(error, "").code === "OrganizationBusy";
-        if (!patient || !isBusy || Date.now() - sinceMs > 2 * 60 * 60 * 1000) throw error;
-        await sleep(pauseMs);
-        this.waitedMs += pauseMs;
-      }
     }
   }
 
@@ -248,7 +226,7 @@ export class RestoreRun {
     };
     await restores.dropStaging({ restoreId, organizationId });
     this.stagingBegun = false;
-    const restoreSeconds = order.dryRun ? null : Math.max(0, durationMs - this.waitedMs) / 1000;
+    const restoreSeconds = order.dryRun ? null : Math.max(0, durationMs - this.waitedMs - this.lease.waitedMs) / 1000;
     await restoreControl.reportRestore({ outcome, fencingToken: this.fencingToken, restoreSeconds });
     this.show(outcome);
     return outcome;
@@ -276,17 +254,6 @@ export class RestoreRun {
     };
   }
 }
-
-const count = (differences: readonly TableDifference[], kind: "missing" | "changed" | "liveOnly" | "taken"): number =>
-  differences.reduce((sum, each) => sum + each[kind], 0);
-
-const countUndecided = (differences: readonly TableDifference[]): number =>
-  // A run that was compared by an older worker has no count of its own.
-  differences.reduce((sum, { undecided, changed }) => sum + (undecided ?? changed), 0);
-
-/** False where its own row would be brought back; true also where that row is not part of the restore. */
-const exists = ({ rootTable }: ChosenBackup, differences: readonly TableDifference[]): boolean =>
-  differences.every((each) => each.table !== rootTable || each.missing === 0);
 
 const describeDefaults = (decided: number, { defaultDecision }: RestoreOrder): string[] =>
   decided === 0 ? [] : [`nobody decided ${decided} conflicts in time: “${defaultDecision}” held for them`];
