@@ -2,7 +2,7 @@
 //
 // What must hold: the tombstone is there before anything goes, and the keys go before the data. So whenever it stops after
 // the second step, what is left can be read by nobody.
-import { createHash, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import { sha256 } from "../crypto/sha256.ts";
 import { hmac } from "../crypto/organization-keys.ts";
 import { addAmounts, noAmounts, type Remaining, type StoredAmounts } from "../domain/erase-run.ts";

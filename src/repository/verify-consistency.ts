@@ -4,6 +4,7 @@
 //
 // Keys are told by 52-bit hashes in sorted arrays: 8 bytes a row, so that an organization of 10 million rows fits. Two keys
 // that share a hash could hide a missing row; among 10 million rows the chance is one in a hundred million.
+import { typeOf } from "../domain/column-facts.ts";
 import type { ForeignKey, TableDescription } from "../domain/schema.ts";
 import type { Manifest, TableEntry } from "./manifest.ts";
 import { ProvingReader } from "./proving-reader.ts";
