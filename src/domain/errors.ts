@@ -136,6 +136,7 @@ export const errorTable = {
     "The batch is not on this worker any more; the run starts again from a new snapshot.",
   ),
   RecoverTargetNotEmpty: kind(false, 409, 2, "The folder or database to recover into already holds something."),
+  RecoverTargetBusy: kind(true, 409, 75, "Another recovery into the database is under way."),
   RecoverTargetUnreachable: kind(
     true,
     503,

@@ -17,6 +17,7 @@ import type { TableEntry } from "../repository/manifest.ts";
 import { runSteps } from "./recover-at-once.ts";
 import { loadTable, proveTable, type RowSource } from "./recover-rows.ts";
 import type { RecoverWork } from "./recover-work.ts";
+import { holdBeside } from "./recovery-lock.ts";
 import { openTarget, type TargetDatabase } from "./target-database.ts";
 
 interface TwoSessions extends RecoverWork {
@@ -32,7 +33,7 @@ interface Placed extends TwoSessions {
   readonly leftOut: string[];
 }
 
-/** For a backup whose tables may be placed. Closes `beside`. @returns what was left out. */
+/** For a target that is held, and a backup whose tables may be placed. Closes `beside`. @returns what was left out. */
 export async function recoverOnTwoSessions(work: TwoSessions): Promise<readonly string[]> {
   const { target, beside, databaseUrl, vault, manifest } = work;
   const schemas = new Set(manifest.schema.tables.map(({ name }) => splitTable(name).schema));
@@ -44,6 +45,7 @@ export async function recoverOnTwoSessions(work: TwoSessions): Promise<readonly 
   const placed: Placed = { ...work, plan, source: { vault, manifest, place }, homes, leftOut };
   const undo: string[] = [];
   try {
+    await holdBeside(beside);
     await makeShared(placed, undo);
     const waiting = manifest.tables.toSorted((a, b) => b.rawBytes - a.rawBytes);
     await both(loadTables(placed, target, waiting), loadTables(placed, beside, waiting));

@@ -8,6 +8,7 @@ import { recoverAtOnce } from "./recover-at-once.ts";
 import { recoverOnTwoSessions } from "./recover-on-two-sessions.ts";
 import { neverInBackups, type RecoverProgress } from "./recover-progress.ts";
 import type { RecoverWork } from "./recover-work.ts";
+import { holdTarget } from "./recovery-lock.ts";
 import { openTarget } from "./target-database.ts";
 
 /** Below it, a second session costs more than it saves. */
@@ -33,8 +34,8 @@ interface RecoverInput {
 }
 
 /**
- * @throws RecoverTargetNotEmpty, RecoverTargetUnreachable, RecoverTargetRefused, RecoverMismatch, and the store's and the
- *   repository's errors; then nothing is left in the database.
+ * @throws RecoverTargetNotEmpty, RecoverTargetBusy, RecoverTargetUnreachable, RecoverTargetRefused, RecoverMismatch, and the
+ *   store's and the repository's errors; then nothing is left in the database.
  */
 export async function recoverToDatabase({
   vault,
@@ -61,6 +62,7 @@ export async function recoverToDatabase({
     report,
   };
   try {
+    await holdTarget(target);
     await target.refuseIfNotEmpty();
     const plan = planRecoveryDdl(manifest.schema, manifest.tables);
     const mayBeTwo = totalBytes >= bytesForTwoSessions && mayBePlaced(manifest.schema, plan.tables);

@@ -161,6 +161,19 @@ test("what a recovery that was killed leaves is refused by its name", async () =
   });
 });
 
+test.each([0, Number.POSITIVE_INFINITY])(
+  "a second recovery meanwhile is refused (two sessions from %d bytes on)",
+  async (bytes) => {
+    const target = await newDatabase();
+    let second = "";
+    const meanwhile = whileLoading(backup, async () => {
+      second = await outcomeOf(() => recover(target, backup));
+    });
+    expect(await recover(target, meanwhile, bytes)).toMatchObject({ rows: 134 });
+    expect(second).toBe("RecoverTargetBusy");
+  },
+);
+
 test.each([
   [
     "a function",
