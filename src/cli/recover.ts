@@ -29,6 +29,10 @@ export async function runRecover(session: Session, backup: string, options: Reco
   const { vault, manifest } = await findBackup(session, backup, organization);
   const onProgress = (progress: { table: string; rows: number; bytes: number }): void =>
     session.output.progress(`${progress.table}: ${number(progress.rows)} rows, ${bytes(progress.bytes)}`);
+  const onCleanedUp = (backupId: string): void =>
+    session.output.say(
+      `cleaned up after an unfinished recovery of backup ${backupId}, which left something in the database`,
+    );
   const recovered = {
     organizationId: manifest.organizationId,
     backupId: manifest.backupId,
@@ -40,7 +44,7 @@ export async function runRecover(session: Session, backup: string, options: Reco
     database:
       toDatabase === undefined || salvage
         ? null
-        : await advise(recoverToDatabase({ vault, manifest, databaseUrl: toDatabase, onProgress })),
+        : await advise(recoverToDatabase({ vault, manifest, databaseUrl: toDatabase, onProgress, onCleanedUp })),
     durationMs: 0,
   };
   recovered.durationMs = Math.round(performance.now() - startedMs);

@@ -4,6 +4,7 @@
 // one would refuse each row that the app writes, and a foreign key to it could not be valid. Foreign keys to what is not
 // made are left out and named, with the reason. Everything else comes back, and what can't is named, too.
 import type { ColumnDescription, ForeignKey, SchemaDescription, TableDescription, TableName } from "./schema.ts";
+import type { MadeObject } from "./made-object.ts";
 import {
   createSequence,
   findSequences,
@@ -22,8 +23,8 @@ export interface DdlStep {
   readonly sql: string;
   /** The table of the backup that it makes a part of; null = shared, or made of several. */
   readonly table: TableName | null;
-  /** Takes it away again; of what is shared, where that is known. */
-  readonly undo: string | null;
+  /** null where it makes only a part of something, or nobody knows what. */
+  readonly makes: MadeObject | null;
   /** What to do when the database refuses: rows must come back even where a default or a key can't. */
   readonly ifRefused: "fail" | "leave out" | { readonly sql: string; readonly leftOut: string };
 }
@@ -64,19 +65,16 @@ export function planRecoveryDdl(
     ...schema.extensions.map((extension) => extension.schema),
   ];
   const before = [
-    ...schema.extensions.map(({ name, schema: home }) =>
-      step(
-        `extension ${name}`,
-        `CREATE EXTENSION IF NOT EXISTS ${quoteIdentifier(name)} SCHEMA ${quoteIdentifier(home)}`,
-        "leave out",
-      ),
-    ),
-    ...types.map(({ subject, sql, undo }) => ({ ...step(subject, sql, "fail"), undo })),
+    ...schema.extensions.map(({ name, schema: home }): DdlStep => {
+      const sql = `CREATE EXTENSION IF NOT EXISTS ${quoteIdentifier(name)} SCHEMA ${quoteIdentifier(home)}`;
+      return { ...step(`extension ${name}`, sql, "leave out"), makes: { kind: "extension", schema: "", name } };
+    }),
+    ...types.map(({ subject, sql, makes }) => ({ ...step(subject, sql, "fail"), makes })),
     ...sequences
       .filter((sequence) => !sequence.isIdentity)
       .map((sequence) => ({
         ...step(`sequence ${sequence.name}`, createSequence(sequence), "fail"),
-        undo: `DROP SEQUENCE ${quoteTable(sequence.name)}`,
+        makes: relation(sequence.name),
       })),
     ...plan.tables.flatMap((table) => plan.createTable(table, sequences)),
   ];
@@ -104,7 +102,9 @@ const step = (
   sql: string,
   ifRefused: DdlStep["ifRefused"],
   table: TableName | null = null,
-): DdlStep => ({ subject, sql, table, undo: null, ifRefused });
+): DdlStep => ({ subject, sql, table, makes: null, ifRefused });
+
+const relation = (name: TableName): MadeObject => ({ kind: "relation", ...splitTable(name) });
 
 class Plan {
   /** In the order in which they can be made: partitions after what they are partitions of. */
@@ -129,9 +129,10 @@ class Plan {
     const subject = `table ${table.name}`;
     const name = this.quote(table.name);
     const root = this.rootOf(table);
+    const makes = relation(this.place(table.name));
     if (table.partitionOf !== null) {
       const sql = `CREATE TABLE ${name} PARTITION OF ${this.quote(table.partitionOf)} ${table.partitionClause ?? "DEFAULT"}`;
-      return [step(subject, sql, "fail", root), ...this.ownDefaults(table)];
+      return [{ ...step(subject, sql, "fail", root), makes }, ...this.ownDefaults(table)];
     }
     const write = (withDefaults: boolean): string => {
       const columns = table.columns.map((column) => `  ${this.describeColumn(table, column, sequences, withDefaults)}`);
@@ -141,7 +142,7 @@ class Plan {
       (column) => column.generated === null && column.identity === null && column.defaultSql !== null,
     );
     const plain = { sql: write(false), leftOut: `column defaults of ${table.name}` };
-    return [step(subject, write(true), hasDefaults ? plain : "fail", root)];
+    return [{ ...step(subject, write(true), hasDefaults ? plain : "fail", root), makes }];
   }
 
   addConstraints(table: TableDescription): DdlStep[] {

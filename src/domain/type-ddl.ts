@@ -1,5 +1,6 @@
 // The statements that make enums, domains, composite types and functions again, in an order in which each finds what it
 // names. The schema description carries whole statements; what one needs is read from the names in its text.
+import type { MadeObject } from "./made-object.ts";
 import type { SchemaDescription, TableName } from "./schema.ts";
 import { quoteLiteral, quoteTable, splitTable } from "./sql-quoting.ts";
 
@@ -8,8 +9,8 @@ export interface TypeStatement {
   readonly subject: string;
   readonly schema: string;
   readonly sql: string;
-  /** Takes it away again; null where it is not known what it is. */
-  readonly undo: string | null;
+  /** null where it is not known what it is. */
+  readonly makes: MadeObject | null;
 }
 
 interface Definition extends TypeStatement {
@@ -19,29 +20,32 @@ interface Definition extends TypeStatement {
 export function planTypes(schema: SchemaDescription): TypeStatement[] {
   const definitions: Definition[] = [
     ...schema.enums.map(({ name, labels }) =>
-      define(
-        `enum ${name}`,
-        name,
-        `CREATE TYPE ${quoteTable(name)} AS ENUM (${labels.map(quoteLiteral).join(", ")})`,
-        `DROP TYPE ${quoteTable(name)}`,
-      ),
+      define(`enum ${name}`, name, `CREATE TYPE ${quoteTable(name)} AS ENUM (${labels.map(quoteLiteral).join(", ")})`, {
+        kind: "type",
+        ...splitTable(name),
+      }),
     ),
     ...schema.domains.map(({ name, definition }) =>
-      define(`domain ${name}`, name, definition, `DROP DOMAIN ${quoteTable(name)}`),
+      define(`domain ${name}`, name, definition, { kind: "type", ...splitTable(name) }),
     ),
     ...schema.supportingSql.map((sql) => {
       const { kind, name } = nameOf(sql);
       return define(`${kind} ${name}`, name, sql, null);
     }),
   ];
-  return neededFirst(definitions).map(({ subject, schema: home, sql, undo }) => ({ subject, schema: home, sql, undo }));
+  return neededFirst(definitions).map(({ subject, schema: home, sql, makes }) => ({
+    subject,
+    schema: home,
+    sql,
+    makes,
+  }));
 }
 
-const define = (subject: string, name: string, sql: string, undo: string | null): Definition => ({
+const define = (subject: string, name: string, sql: string, makes: MadeObject | null): Definition => ({
   subject,
   schema: splitTable(name).schema,
   sql,
-  undo,
+  makes,
   spellings: spellQualified(name),
 });
 

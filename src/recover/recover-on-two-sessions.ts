@@ -2,23 +2,25 @@
 // are two. They don't see what the other has not committed. So tables are made in working schemas, which nobody looks into,
 // and the last transaction moves them all to their own:
 //
-//   schemas, types, sequences                                                     commit
+//   schemas, types, sequences, and a record of them                               commit
 //   tables, rows, keys, indexes: the largest first, on both                       commit each
 //   foreign keys on one; every table read back and compared on the other
 //   all tables to their own schemas, sequences set                                commit
 //
-// What fails takes away what it made. A process that dies before the end leaves the working schemas, and types and sequences
-// without a row: the next recovery into that database refuses it, and names what is there.
-import { randomBytes } from "node:crypto";
+// What fails takes away what it made. A process that dies before the end leaves that to the next recovery into the database.
 import { placeIn } from "../domain/placed-ddl.ts";
 import { planRecoveryDdl, type DdlStep, type RecoveryDdl } from "../domain/table-ddl.ts";
+import type { MadeObject } from "../domain/made-object.ts";
 import { quoteIdentifier, quoteTable, splitTable } from "../domain/sql-quoting.ts";
 import type { TableEntry } from "../repository/manifest.ts";
 import { runSteps } from "./recover-at-once.ts";
 import { loadTable, proveTable, type RowSource } from "./recover-rows.ts";
 import type { RecoverWork } from "./recover-work.ts";
-import { holdBeside } from "./recovery-lock.ts";
+import { holdBeside, holdTarget } from "./recovery-lock.ts";
+import { createRecord, recordMade, recordTable } from "./recovery-record.ts";
+import { removeUnfinished } from "./remove-unfinished.ts";
 import { openTarget, type TargetDatabase } from "./target-database.ts";
+import { dropWorkingSchema, makeWorkingSchemas, nameWorkingSchemas, type WorkingSchemas } from "./working-schemas.ts";
 
 interface TwoSessions extends RecoverWork {
   readonly beside: TargetDatabase;
@@ -28,8 +30,7 @@ interface TwoSessions extends RecoverWork {
 interface Placed extends TwoSessions {
   readonly plan: RecoveryDdl;
   readonly source: RowSource;
-  /** The working schema of each. */
-  readonly homes: ReadonlyMap<string, string>;
+  readonly working: WorkingSchemas;
   readonly leftOut: string[];
 }
 
@@ -37,16 +38,14 @@ interface Placed extends TwoSessions {
 export async function recoverOnTwoSessions(work: TwoSessions): Promise<readonly string[]> {
   const { target, beside, databaseUrl, vault, manifest } = work;
   const schemas = new Set(manifest.schema.tables.map(({ name }) => splitTable(name).schema));
-  const mark = randomBytes(4).toString("hex");
-  const homes = new Map([...schemas].map((name, index) => [name, `wedsync_recovery_${mark}_${index + 1}`]));
-  const place = placeIn(homes);
+  const working = nameWorkingSchemas(schemas);
+  const place = placeIn(working.homes);
   const plan = planRecoveryDdl(manifest.schema, manifest.tables, place);
   const leftOut: string[] = [];
-  const placed: Placed = { ...work, plan, source: { vault, manifest, place }, homes, leftOut };
-  const undo: string[] = [];
+  const placed: Placed = { ...work, plan, source: { vault, manifest, place }, working, leftOut };
   try {
     await holdBeside(beside);
-    await makeShared(placed, undo);
+    await makeShared(placed);
     const waiting = manifest.tables.toSorted((a, b) => b.rawBytes - a.rawBytes);
     await both(loadTables(placed, target, waiting), loadTables(placed, beside, waiting));
     work.report("keys", "");
@@ -55,7 +54,7 @@ export async function recoverOnTwoSessions(work: TwoSessions): Promise<readonly 
     return leftOut;
   } catch (error) {
     await Promise.all([target.close(), beside.close()]);
-    await takeAway(databaseUrl, undo).catch(() => {}); // what is left is named by the next recovery
+    await takeAway(databaseUrl).catch(() => {}); // what is left is the next recovery's to take away, or to name
     throw error;
   } finally {
     await beside.close();
@@ -66,29 +65,30 @@ const both = async (...work: readonly Promise<void>[]): Promise<void> => {
   for (const end of await Promise.allSettled(work)) if (end.status === "rejected") throw end.reason;
 };
 
-/** What several tables need. `undo` gets the statements that take everything away again, from the commit on. */
-async function makeShared({ target, plan, homes, leftOut, manifest }: Placed, undo: string[]): Promise<void> {
+/** What several tables need. */
+async function makeShared({ target, plan, working, leftOut, manifest }: Placed): Promise<void> {
   await target.begin();
   const extensions = await target.listExtensions();
-  const made = await target.createSchemas(plan.schemas);
-  for (const home of homes.values())
-    await target.execute(`CREATE SCHEMA ${quoteIdentifier(home)}`, "making a working schema");
+  const schemas = await target.createSchemas(plan.schemas);
+  await makeWorkingSchemas(target, working, manifest.backupId);
+  await createRecord(target, working.record);
   const shared = plan.before.filter((step) => step.table === null);
   await runSteps(target, shared, leftOut);
-  undo.push(
-    ...[...homes.values()].map((home) => `DROP SCHEMA ${quoteIdentifier(home)} CASCADE`),
-    ...shared.toReversed().flatMap((step) => (step.undo === null ? [] : [step.undo])),
-    ...manifest.schema.extensions
-      .filter(({ name }) => !extensions.has(name))
-      .map(({ name }) => `DROP EXTENSION IF EXISTS ${quoteIdentifier(name)}`),
-    ...made.map((name) => `DROP SCHEMA ${quoteIdentifier(name)}`),
-  );
+  const made = whatIsMadeBy(shared).filter(({ kind, name }) => !(kind === "extension" && extensions.has(name)));
+  await recordMade(target, working.record, [
+    ...schemas.map((name): MadeObject => ({ kind: "schema", schema: "", name })),
+    ...made,
+  ]);
   await target.execute("COMMIT", "committing");
 }
 
+const whatIsMadeBy = (steps: readonly DdlStep[]): MadeObject[] =>
+  steps.flatMap(({ makes }) => (makes === null ? [] : [makes]));
+
 /** Takes from `waiting` until nothing is left. */
 async function loadTables(placed: Placed, session: TargetDatabase, waiting: TableEntry[]): Promise<void> {
-  const { plan, source, leftOut, onBytes, onTable } = placed;
+  const { plan, source, working, leftOut, onBytes, onTable } = placed;
+  const made: MadeObject[] = [];
   try {
     await session.begin();
     // The other core is the other session's.
@@ -97,13 +97,16 @@ async function loadTables(placed: Placed, session: TargetDatabase, waiting: Tabl
       const { table: name, rows } = table;
       const ofTable = (steps: readonly DdlStep[]): DdlStep[] => steps.filter((step) => step.table === name);
       await session.setSearchPath([]);
-      await runSteps(session, ofTable(plan.before), leftOut);
+      const making = ofTable(plan.before);
+      await runSteps(session, making, leftOut);
+      made.push(...whatIsMadeBy(making));
       // Generated columns and checks may name things without their schema, as they could at home.
       await session.setSearchPath(plan.schemas);
       await loadTable(session, source, table, (bytes) => onBytes(name, bytes));
       onTable(rows);
       await runSteps(session, ofTable(plan.after), leftOut);
     }
+    await recordMade(session, working.record, made);
     await session.execute("COMMIT", "committing");
   } catch (error) {
     waiting.length = 0; // the other session is not to begin with any more
@@ -127,7 +130,7 @@ async function proveTables({ beside, source, manifest, report }: Placed): Promis
   await beside.execute("COMMIT", "ending the proof");
 }
 
-async function moveTables({ target, plan, source, homes, leftOut }: Placed): Promise<void> {
+async function moveTables({ target, plan, source, working, leftOut }: Placed): Promise<void> {
   for (const { name } of plan.tables) {
     const { schema } = splitTable(name);
     await target.execute(
@@ -135,8 +138,8 @@ async function moveTables({ target, plan, source, homes, leftOut }: Placed): Pro
       `moving ${name} to its schema`,
     );
   }
-  for (const home of homes.values())
-    await target.execute(`DROP SCHEMA ${quoteIdentifier(home)}`, "dropping a working schema");
+  await target.execute(`DROP TABLE ${quoteTable(`${working.record}.${recordTable}`)}`, "dropping the record");
+  for (const name of [working.record, ...working.homes.values()]) await dropWorkingSchema(target, name);
   await runSteps(
     target,
     plan.after.filter((step) => step.table === null),
@@ -145,13 +148,14 @@ async function moveTables({ target, plan, source, homes, leftOut }: Placed): Pro
   await target.execute("COMMIT", "committing");
 }
 
-/** Nothing where the first working schema is not there: the move was committed after all, or the beginning never was. */
-async function takeAway(databaseUrl: string, undo: readonly string[]): Promise<void> {
-  if (undo.length === 0) return;
+/** Nothing where no working schema is there: the move was committed after all, or the beginning never was. */
+async function takeAway(databaseUrl: string): Promise<void> {
   const cleaner = await openTarget(databaseUrl);
   try {
-    // One transaction: the first statement that finds nothing ends it.
-    await cleaner.execute(`BEGIN READ WRITE; ${undo.join("; ")}; COMMIT`, "taking away what was made");
+    await holdTarget(cleaner);
+    await cleaner.begin();
+    await removeUnfinished(cleaner);
+    await cleaner.execute("COMMIT", "taking away what was made");
   } finally {
     await cleaner.close();
   }

@@ -9,6 +9,7 @@ import { recoverOnTwoSessions } from "./recover-on-two-sessions.ts";
 import { neverInBackups, type RecoverProgress } from "./recover-progress.ts";
 import type { RecoverWork } from "./recover-work.ts";
 import { holdTarget } from "./recovery-lock.ts";
+import { clearUnfinished } from "./remove-unfinished.ts";
 import { openTarget } from "./target-database.ts";
 
 /** Below it, a second session costs more than it saves. */
@@ -19,6 +20,8 @@ export interface DatabaseRecovery {
   readonly rows: number;
   readonly bytes: number;
   readonly sessions: 1 | 2;
+  /** The backups of recoveries that did not end, and left something here that was taken away first. */
+  readonly cleanedUpAfter: readonly string[];
   readonly durationMs: number;
   /** What was not made again, each with its reason. */
   readonly leftOut: readonly string[];
@@ -29,6 +32,8 @@ interface RecoverInput {
   readonly manifest: Manifest;
   readonly databaseUrl: string;
   readonly onProgress?: (progress: RecoverProgress) => void;
+  /** What an unfinished recovery of that backup left was taken away. */
+  readonly onCleanedUp?: (backupId: string) => void;
   /** From so many bytes of rows on by two sessions. */
   readonly bytesForTwoSessions?: number;
 }
@@ -42,6 +47,7 @@ export async function recoverToDatabase({
   manifest,
   databaseUrl,
   onProgress,
+  onCleanedUp,
   bytesForTwoSessions = bytesForTwo,
 }: RecoverInput): Promise<DatabaseRecovery> {
   const startedMs = performance.now();
@@ -63,7 +69,8 @@ export async function recoverToDatabase({
   };
   try {
     await holdTarget(target);
-    await target.refuseIfNotEmpty();
+    const cleanedUpAfter = await clearUnfinished(target);
+    for (const backupId of cleanedUpAfter) onCleanedUp?.(backupId);
     const plan = planRecoveryDdl(manifest.schema, manifest.tables);
     const mayBeTwo = totalBytes >= bytesForTwoSessions && mayBePlaced(manifest.schema, plan.tables);
     // A server that has no room for a second session may have enough with one.
@@ -75,6 +82,7 @@ export async function recoverToDatabase({
       tables: manifest.tables.length,
       ...seen,
       sessions: beside === null ? 1 : 2,
+      cleanedUpAfter,
       durationMs: Math.round(performance.now() - startedMs),
       leftOut: [
         ...plan.leftOut,

@@ -42,11 +42,7 @@ export async function openTarget(databaseUrl: string) {
         throw mapTargetError(error, "looking into the database");
       });
       const { encoding, name } = rows[0] ?? { encoding: "UTF8", name: null };
-      if (name !== null)
-        throw new BackupError(
-          "RecoverTargetNotEmpty",
-          `The database is not empty: it has ${name}. Recover into a new database (CREATE DATABASE …).`,
-        );
+      if (name !== null) throw refuseNotEmpty(name);
       if (encoding !== "UTF8")
         throw new BackupError(
           "RecoverTargetRefused",
@@ -95,6 +91,12 @@ export async function openTarget(databaseUrl: string) {
     },
   };
 }
+
+export const refuseNotEmpty = (found: string): BackupError =>
+  new BackupError(
+    "RecoverTargetNotEmpty",
+    `The database is not empty: it has ${found}. Recover into a new database (CREATE DATABASE …).`,
+  );
 
 /** The encoding, and the first thing found that somebody made; what extensions brought does not count. */
 const emptinessSql = `
