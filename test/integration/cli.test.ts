@@ -8,11 +8,11 @@ import { ScheduleNotFoundError } from "@temporalio/client";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { connectClient, type ConnectedClient } from "../../src/client/connect.ts";
 import { scheduleIdPrefix } from "../../src/domain/policy.ts";
-import { createSampleSchema, generateSampleWeddings } from "../../src/samples/generate.ts";
 import { samplePresets } from "../../src/samples/sample-size.ts";
 import { createCommandLine, type RunningCommand } from "../support/command-line.ts";
 import { createNamespace } from "../support/temporal-namespace.ts";
-import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import { createWeddings } from "../support/sample-weddings.ts";
+import type { TestDatabase } from "../support/test-database.ts";
 
 const key = randomBytes(32).toString("base64");
 const newKey = randomBytes(32).toString("base64");
@@ -31,10 +31,9 @@ let worker: RunningCommand;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "wedsync-backup-cli-"));
-  database = await createTestDatabase();
-  await createSampleSchema(database.url);
   const mediaDir = join(folder, "media");
-  const made = await generateSampleWeddings({ ...samplePresets.test, databaseUrl: database.url, mediaDir, seed: 11 });
+  const made = await createWeddings({ seed: 11, mediaDir });
+  database = made.database;
   organizationIds = made.organizationIds.toSorted(); // as the command orders them
   [one = ""] = organizationIds;
   const address = process.env["TEST_TEMPORAL_ADDRESS"] ?? "";

@@ -6,11 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { createFolderMediaSource } from "../../src/adapters/media-source/folder.ts";
+import { loadCatalogue } from "../../src/config/load-catalogue.ts";
 import type { Catalogue } from "../../src/domain/catalogue.ts";
 import { recoverToDatabase } from "../../src/recover/recover-to-database.ts";
 import { recoverToFolder } from "../../src/recover/recover-to-folder.ts";
-import { createSampleSchema, generateSampleWeddings } from "../../src/samples/generate.ts";
-import { samplePresets } from "../../src/samples/sample-size.ts";
 import { createHostileSchema, hostileCatalogue, hostileOrganizationId } from "../support/hostile-schema.ts";
 import { outcomeOf } from "../support/outcome.ts";
 import {
@@ -21,6 +20,7 @@ import {
   sortLines,
   type RecoverableBackup,
 } from "../support/recover-fixture.ts";
+import { createWeddings } from "../support/sample-weddings.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 
 const databases: TestDatabase[] = [];
@@ -37,15 +37,14 @@ async function newDatabase(): Promise<TestDatabase> {
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "recover-"));
   const media = join(folder, "live-media");
-  const sample = await newDatabase();
-  await createSampleSchema(sample.url);
-  const options = { ...samplePresets.test, databaseUrl: sample.url, mediaDir: media, seed: 11 };
-  const { organizationIds } = await generateSampleWeddings(options);
-  const catalogueFile = new URL("../../src/domain/catalogues/wedsync.json", import.meta.url);
-  const catalogue = JSON.parse(await readFile(catalogueFile, "utf8")) as Catalogue;
+  const { database, organizationIds } = await createWeddings({
+    seed: 11,
+    mediaDir: media,
+    database: await newDatabase(),
+  });
   const weddingInput = {
-    url: sample.url,
-    catalogue,
+    url: database.url,
+    catalogue: await loadCatalogue(null),
     organizationId: organizationIds[1] as string,
     media: createFolderMediaSource(media),
   };

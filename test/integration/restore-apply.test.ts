@@ -1,16 +1,7 @@
 // Restores of sample weddings into the live database that they came from.
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { readFileSync } from "node:fs";
-import type { Catalogue } from "../../src/domain/catalogue.ts";
-import { createSampleSchema, generateSampleWeddings } from "../../src/samples/generate.ts";
-import { samplePresets } from "../../src/samples/sample-size.ts";
 import type { BackupContent } from "../../src/ports/restore-target.ts";
-import { openRestoreFixture, optionsOf, restore, type RestoreFixture } from "../support/restore-fixture.ts";
-import { createTestDatabase } from "../support/test-database.ts";
-
-const wedsync = JSON.parse(
-  readFileSync(new URL("../../src/domain/catalogues/wedsync.json", import.meta.url), "utf8"),
-) as Catalogue;
+import { createWeddingsFixture, optionsOf, restore, type RestoreFixture } from "../support/restore-fixture.ts";
 
 describe("a restore of sample weddings", () => {
   let fixture: RestoreFixture;
@@ -21,17 +12,7 @@ describe("a restore of sample weddings", () => {
   let othersBefore: Record<string, string>[];
 
   beforeAll(async () => {
-    const database = await createTestDatabase();
-    await createSampleSchema(database.url);
-    const made = await generateSampleWeddings({
-      ...samplePresets.test,
-      databaseUrl: database.url,
-      mediaDir: null,
-      seed: 5,
-    });
-    [organization = "", ...others] = made.organizationIds;
-    fixture = await openRestoreFixture(database, wedsync);
-    backup = await fixture.backUp(organization);
+    ({ fixture, organization, others, backup } = await createWeddingsFixture(5));
     before = await fixture.rows(organization);
     othersBefore = await Promise.all(others.map((other) => fixture.fingerprint(other)));
   });

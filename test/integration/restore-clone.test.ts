@@ -1,17 +1,9 @@
 // An organization restored as another one: the copy is the organization with other keys, and nobody else is touched.
 import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import type { Catalogue } from "../../src/domain/catalogue.ts";
-import { createSampleSchema, generateSampleWeddings } from "../../src/samples/generate.ts";
-import { samplePresets } from "../../src/samples/sample-size.ts";
 import type { BackupContent, RestorePlanInput } from "../../src/ports/restore-target.ts";
-import { openRestoreFixture, optionsOf, type RestoreFixture } from "../support/restore-fixture.ts";
-import { createTestDatabase } from "../support/test-database.ts";
+import { createWeddingsFixture, optionsOf, type RestoreFixture } from "../support/restore-fixture.ts";
 
-const wedsync = JSON.parse(
-  readFileSync(new URL("../../src/domain/catalogues/wedsync.json", import.meta.url), "utf8"),
-) as Catalogue;
 const uuids = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 
 let fixture: RestoreFixture;
@@ -21,17 +13,7 @@ let backup: BackupContent;
 let everyoneBefore: Record<string, string>[];
 
 beforeAll(async () => {
-  const database = await createTestDatabase();
-  await createSampleSchema(database.url);
-  const made = await generateSampleWeddings({
-    ...samplePresets.test,
-    databaseUrl: database.url,
-    mediaDir: null,
-    seed: 6,
-  });
-  [organization = "", ...others] = made.organizationIds;
-  fixture = await openRestoreFixture(database, wedsync);
-  backup = await fixture.backUp(organization);
+  ({ fixture, organization, others, backup } = await createWeddingsFixture(6));
   everyoneBefore = await everyone();
 });
 afterAll(() => fixture.drop());

@@ -4,8 +4,7 @@ import { openRuleChecker } from "../../src/adapters/postgres/rule-checker.ts";
 import { loadCatalogue } from "../../src/config/load-catalogue.ts";
 import type { Catalogue } from "../../src/domain/catalogue.ts";
 import type { RuleChecker } from "../../src/ports/rule-checker.ts";
-import { createSampleSchema, generateSampleWeddings } from "../../src/samples/generate.ts";
-import { samplePresets } from "../../src/samples/sample-size.ts";
+import { createWeddings } from "../support/sample-weddings.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 
 let database: TestDatabase;
@@ -14,14 +13,7 @@ let checker: RuleChecker;
 let organizationIds: readonly string[];
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  await createSampleSchema(database.url);
-  ({ organizationIds } = await generateSampleWeddings({
-    ...samplePresets.test,
-    databaseUrl: database.url,
-    mediaDir: null,
-    seed: 11,
-  }));
+  ({ database, organizationIds } = await createWeddings({ seed: 11 }));
   catalogue = await loadCatalogue(null);
   checker = await openRuleChecker(database.url);
 });

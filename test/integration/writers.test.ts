@@ -1,17 +1,16 @@
 // A backup while others write shows one moment: each table's rows are the ones that a plain COPY sees under its snapshot.
-import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { Client } from "pg";
+import { loadCatalogue } from "../../src/config/load-catalogue.ts";
 import type { Catalogue } from "../../src/domain/catalogue.ts";
 import { fillOrganization } from "../../src/domain/sql-quoting.ts";
 import { planTenantClosure } from "../../src/domain/tenant-closure.ts";
 import { createPostgresSource } from "../../src/adapters/postgres/postgres-source.ts";
 import { readTableRows } from "../../src/repository/read-table.ts";
-import { createSampleSchema, generateSampleWeddings } from "../../src/samples/generate.ts";
-import { samplePresets } from "../../src/samples/sample-size.ts";
 import { startWriters, type Writers } from "../../src/samples/writers.ts";
 import { backUpOrganization, copyOut, sortLines } from "../support/recover-fixture.ts";
-import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import { createWeddings } from "../support/sample-weddings.ts";
+import type { TestDatabase } from "../support/test-database.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 let database: TestDatabase;
@@ -20,12 +19,8 @@ let catalogue: Catalogue;
 let writers: Writers;
 
 beforeEach(async () => {
-  database = await createTestDatabase();
-  await createSampleSchema(database.url);
-  const options = { ...samplePresets.test, databaseUrl: database.url, mediaDir: null, seed: 5 };
-  ({ organizationIds } = await generateSampleWeddings(options));
-  const file = new URL("../../src/domain/catalogues/wedsync.json", import.meta.url);
-  catalogue = JSON.parse(await readFile(file, "utf8")) as Catalogue;
+  ({ database, organizationIds } = await createWeddings({ seed: 5 }));
+  catalogue = await loadCatalogue(null);
   writers = await startWriters({ databaseUrl: database.url, organizationIds, writers: 3, seed: 1 });
 });
 

@@ -34,12 +34,12 @@ import type { SourceDatabase } from "../../src/ports/source-database.ts";
 import type { Tracing } from "../../src/ports/tracing.ts";
 import { testRestore, type RestoreTestInput } from "../../src/recover/restore-test.ts";
 import { createOrOpenRepository, type Repository } from "../../src/repository/repository.ts";
-import { createSampleSchema, generateSampleWeddings } from "../../src/samples/generate.ts";
-import { samplePresets, type SampleSize } from "../../src/samples/sample-size.ts";
+import type { SampleSize } from "../../src/samples/sample-size.ts";
 import { loadWorkflowBundle } from "../../src/worker/bundle-workflows.ts";
 import { startWorker, type RunningWorker } from "../../src/worker/run-worker.ts";
 import { createNamespace } from "./temporal-namespace.ts";
-import { createTestDatabase, type TestDatabase } from "./test-database.ts";
+import { createWeddings } from "./sample-weddings.ts";
+import type { TestDatabase } from "./test-database.ts";
 
 export interface RigOptions {
   readonly size?: Partial<SampleSize>;
@@ -68,14 +68,11 @@ export async function createBackupRig(options: RigOptions = {}) {
   await chmod(folder, 0o700);
   const storeDir = join(folder, "store");
   const mediaDir = join(folder, "media");
-  const database = options.database ?? (await createTestDatabase());
-  await createSampleSchema(database.url);
-  const { organizationIds } = await generateSampleWeddings({
-    ...samplePresets.test,
-    ...options.size,
-    databaseUrl: database.url,
-    mediaDir,
+  const { database, organizationIds } = await createWeddings({
     seed: 7,
+    mediaDir,
+    size: options.size,
+    database: options.database,
   });
   await migrateControlTables(database.url);
   const catalogue: Catalogue = await loadCatalogue(null);

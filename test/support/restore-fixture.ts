@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { createRestoreTarget } from "../../src/adapters/postgres/restore/restore-target.ts";
 import { createMemoryStore } from "../../src/adapters/object-store/memory.ts";
+import { loadCatalogue } from "../../src/config/load-catalogue.ts";
 import type { Catalogue } from "../../src/domain/catalogue.ts";
 import { everything, type ConflictStrategy, type LiveOnly } from "../../src/domain/restore-request.ts";
 import type { ApplyOptions, BackupContent, RestorePlanInput, RestoreTarget } from "../../src/ports/restore-target.ts";
@@ -11,6 +12,7 @@ import { fillOrganization } from "../../src/domain/sql-quoting.ts";
 import { readTableRows } from "../../src/repository/read-table.ts";
 import { createOrOpenRepository } from "../../src/repository/repository.ts";
 import { makePlainBackup } from "./plain-backup.ts";
+import { createWeddings } from "./sample-weddings.ts";
 import { createTestDatabase, onServer, type TestDatabase } from "./test-database.ts";
 
 export interface RestoreFixture {
@@ -31,6 +33,14 @@ export async function createRestoreFixture(schemaSql: string, catalogue: Catalog
   const database = await createTestDatabase();
   await onServer(database.url, schemaSql);
   return openRestoreFixture(database, catalogue);
+}
+
+/** Of sample weddings, with a backup of the first organization. */
+export async function createWeddingsFixture(seed: number) {
+  const { database, organizationIds } = await createWeddings({ seed });
+  const fixture = await openRestoreFixture(database, await loadCatalogue(null));
+  const [organization = "", ...others] = organizationIds;
+  return { fixture, organization, others, backup: await fixture.backUp(organization) };
 }
 
 export async function openRestoreFixture(database: TestDatabase, catalogue: Catalogue): Promise<RestoreFixture> {
