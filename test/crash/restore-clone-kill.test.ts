@@ -4,17 +4,17 @@
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
-import { followRestore, followRollback, readRestoreProgress, requestRollback } from "../../src/client/start-restore.ts";
-import { restoreStages, type RestoreOrder, type RestoreStage } from "../../src/domain/restore-run.ts";
+import { followRestore, followRollback } from "../../src/client/start-restore.ts";
+import type { RestoreOrder, RestoreStage } from "../../src/domain/restore-run.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { killCommandWorkers, startCommandWorker } from "../support/command-worker.ts";
-import { eventually } from "../support/eventually.ts";
 import { filesBelow } from "../support/files-below.ts";
 import { hold, untilHeld } from "../support/held-rows.ts";
 import { checksumsOf } from "../support/organization-checksums.ts";
-import { orderRestore } from "../support/order-restore.ts";
+import { openRestoreRig, type RestoreRig } from "../support/restore-rig.ts";
 
 let rig: BackupRig;
+let restores: RestoreRig;
 let organizationId: string;
 let before: unknown;
 let sourceCounts: Record<string, string>;
@@ -25,6 +25,7 @@ beforeAll(async () => {
   const worker = await rig.startWorker();
   await rig.backUp(organizationId);
   await worker.stop();
+  restores = await openRestoreRig(rig);
   before = await everybody();
   sourceCounts = await countsOf(organizationId);
 });
@@ -42,9 +43,7 @@ async function countsOf(id: string): Promise<Record<string, string>> {
   return Object.fromEntries(checksums.map(([table, text]) => [table, text.split(" ")[0] ?? ""]));
 }
 
-async function start(): Promise<RestoreOrder> {
-  return await orderRestore(rig, { organizationId, targetOrganizationId: randomUUID() });
-}
+const startCopy = () => restores.order({ targetOrganizationId: randomUUID() });
 
 async function expectWholeOrNothing({ targetOrganizationId }: RestoreOrder): Promise<void> {
   const nothing = Object.fromEntries(Object.keys(sourceCounts).map((table) => [table, "0"]));
@@ -53,10 +52,7 @@ async function expectWholeOrNothing({ targetOrganizationId }: RestoreOrder): Pro
 }
 
 async function expectNothingLeft(): Promise<void> {
-  expect(
-    await rig.database.query("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'wedsync\\_restore\\_%'"),
-  ).toEqual([]);
-  expect(await rig.database.query("SELECT * FROM backup.backup_leases")).toEqual([]);
+  await restores.expectNothingLeft();
   expect(await rig.database.query("SELECT * FROM wedsync_restore.clones")).toEqual([]);
   expect(await everybody()).toEqual(before);
 }
@@ -67,11 +63,8 @@ test.each(killAt)("killed in the stage %s, a copy is finished by another worker"
   // It may be read, but not written: the transaction surely waits in its middle then.
   const release = stage === "apply" ? await hold(rig, "LOCK TABLE messages IN SHARE MODE") : null;
   const first = await startCommandWorker(rig);
-  const order = await start();
-  await eventually(`the stage ${stage}`, async () => {
-    const progress = await readRestoreProgress(rig.client, order);
-    return progress !== null && restoreStages.indexOf(progress.stage) >= restoreStages.indexOf(stage);
-  });
+  const order = await startCopy();
+  await restores.untilStage(order, stage);
   if (release !== null) await untilHeld(rig);
   await first.kill();
   await expectWholeOrNothing(order);
@@ -86,13 +79,10 @@ test.each(killAt)("killed in the stage %s, a copy is finished by another worker"
 
 test("killed in the middle of its transaction, the rollback of a copy is finished by another worker", async () => {
   const first = await startCommandWorker(rig);
-  const order = await start();
+  const order = await startCopy();
   const { restoreId, targetOrganizationId } = await followRestore(rig.client, order);
-  const release = await hold(rig, "SELECT 1 FROM guests WHERE organization_id = $1 ORDER BY id LIMIT 1 FOR UPDATE", [
-    targetOrganizationId,
-  ]);
-  const rollback = { restoreId, organizationId, partial: false, requestedBy: "test" };
-  await requestRollback(rig.client, rollback);
+  const release = await restores.holdGuest(targetOrganizationId);
+  const rollback = await restores.orderRollback(restoreId);
   await untilHeld(rig);
   await first.kill();
   await expectWholeOrNothing(order);

@@ -4,14 +4,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import request from "supertest";
-import {
-  approveRestore,
-  finishDryRun,
-  followRestore,
-  followRollback,
-  readRestoreProgress,
-  requestRollback,
-} from "../../src/client/start-restore.ts";
+import { approveRestore, finishDryRun, followRestore } from "../../src/client/start-restore.ts";
 import { openBoundSessions, readBindingKey } from "../../src/control/bound-sessions.ts";
 import { createRestore, getRestore } from "../../src/control/restores.ts";
 import { restoreDefaults, type RestoreOrder } from "../../src/domain/restore-run.ts";
@@ -21,9 +14,10 @@ import { createFacadeRig, type FacadeRig } from "../support/facade-rig.ts";
 import { checksumsOf } from "../support/organization-checksums.ts";
 import { filesBelow } from "../support/files-below.ts";
 import { proveBackups } from "../support/prove-backups.ts";
-import { orderRestore } from "../support/order-restore.ts";
+import { openRestoreRig, type RestoreRig } from "../support/restore-rig.ts";
 
 let rig: BackupRig;
+let restores: RestoreRig;
 let facade: FacadeRig;
 let organizationId: string;
 let other: string;
@@ -36,6 +30,7 @@ beforeAll(async () => {
   [organizationId = "", other = ""] = rig.organizationIds;
   for (const id of rig.organizationIds) await rig.backUp(id);
   before = await everyone();
+  restores = await openRestoreRig(rig, { approval: restoreDefaults.approval });
 });
 afterAll(async () => {
   await facade?.close();
@@ -44,26 +39,13 @@ afterAll(async () => {
 
 const everyone = () => Promise.all(rig.organizationIds.map((id) => checksumsOf(rig, id)));
 
-async function start(asked: Partial<RestoreOrder> = {}): Promise<RestoreOrder> {
-  return await orderRestore(rig, {
-    organizationId,
-    targetOrganizationId: randomUUID(),
-    approval: restoreDefaults.approval,
-    ...asked,
-  });
-}
-
-const waits = (order: RestoreOrder) =>
-  eventually("the restore to wait", async () => {
-    const progress = await readRestoreProgress(rig.client, order);
-    return progress?.waiting != null && progress;
-  });
+const start = (asked: Partial<RestoreOrder> = {}) => restores.order({ targetOrganizationId: randomUUID(), ...asked });
 
 const filesOf = (id: string) => filesBelow(join(rig.mediaDir, id));
 
 test("a dry run writes nothing; applied, it has rows and files of its own; backed up and recovered; rolled back, it is gone", async () => {
   const look = await start({ dryRun: true });
-  const { differences } = await waits(look);
+  const { differences } = await restores.untilItWaits(look);
   const missing = differences?.reduce((sum, each) => sum + each.missing, 0) ?? 0;
   expect(missing).toBeGreaterThan(100);
   expect(differences?.reduce((sum, each) => sum + each.changed + each.liveOnly + each.taken, 0)).toBe(0);
@@ -75,7 +57,7 @@ test("a dry run writes nothing; applied, it has rows and files of its own; backe
 
   const order = await start();
   const copy = order.targetOrganizationId;
-  await waits(order);
+  await restores.untilItWaits(order);
   await approveRestore(rig.client, order, "test");
   const outcome = await followRestore(rig.client, order);
   const files = await filesOf(organizationId);
@@ -99,9 +81,7 @@ test("a dry run writes nothing; applied, it has rows and files of its own; backe
   const again = await start({ targetOrganizationId: copy, approval: "given" });
   await expect(followRestore(rig.client, again)).rejects.toMatchObject({ code: "CloneRefused" });
 
-  const undo = { restoreId: order.restoreId, organizationId, partial: false, requestedBy: "test" };
-  await requestRollback(rig.client, undo);
-  const undone = await followRollback(rig.client, undo);
+  const undone = await restores.rollBack(order.restoreId);
   expect(undone).toMatchObject({ refused: [], files: { removed: files.size, putBack: 0, kept: 0 } });
   expect(undone.tables.reduce((sum, each) => sum + each.deleted, 0)).toBe(missing);
   for (const counts of Object.values(await checksumsOf(rig, copy))) expect(counts).toBe("0 ");

@@ -2,8 +2,6 @@
 // waiting, must not leave staging behind, and what became of their rows must be told.
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, expect, test } from "@jest/globals";
-import { Client } from "pg";
-import { followRestore, followRollback, readRestoreProgress, requestRollback } from "../../src/client/start-restore.ts";
 import { requestErasure } from "../../src/control/erasures.ts";
 import { getRestore } from "../../src/control/restores.ts";
 import { restoreWorkflowId, type RestoreOrder } from "../../src/domain/restore-run.ts";
@@ -11,63 +9,45 @@ import { activityPoints, type ActivityPoint } from "../support/activity-points.t
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { erase, erasureOf, orderErasure } from "../support/erase.ts";
 import { eventually } from "../support/eventually.ts";
-import { checksumsOf } from "../support/organization-checksums.ts";
-import { orderRestore } from "../support/order-restore.ts";
+import { untilHeld } from "../support/held-rows.ts";
+import { openRestoreRig, type RestoreRig } from "../support/restore-rig.ts";
 
 let rig: BackupRig;
+let restores: RestoreRig;
 let organizationId: string;
-let whole: Record<string, string>;
-let damaged: Record<string, string>;
+let other: string;
 const pauses: ActivityPoint[] = [];
 const reached: ActivityPoint[] = [];
+const first = { choice: { by: "sequence", sequence: 1 } } as const;
 
 beforeAll(async () => {
   rig = await createBackupRig({ size: { organizations: 2 } });
-  [organizationId = ""] = rig.organizationIds;
+  [organizationId = "", other = ""] = rig.organizationIds;
   await rig.startWorker({
     activityInterceptors: [activityPoints({ pauses, onReached: (point) => reached.push(point) })],
   });
   await rig.backUp(organizationId);
-  whole = await checksumsOf(rig, organizationId);
+  restores = await openRestoreRig(rig);
 });
 afterAll(async () => await rig.close());
 
 beforeEach(async () => {
   pauses.length = 0;
   reached.length = 0;
-  await rig.database.query("UPDATE guests SET notes = 'spoilt' WHERE organization_id = $1", [organizationId]);
-  damaged = await checksumsOf(rig, organizationId);
+  await restores.spoil();
 });
 
-async function start(asked: Partial<RestoreOrder> = {}): Promise<RestoreOrder> {
-  return await orderRestore(rig, { organizationId, ...asked });
-}
-
-const restore = async (asked: Partial<RestoreOrder> = {}) => await followRestore(rig.client, await start(asked));
 const terminate = (order: RestoreOrder) =>
   rig.client.workflow.getHandle(restoreWorkflowId(order)).terminate("by the operator");
-const waiting = (order: RestoreOrder) =>
-  eventually("the restore to wait", async () => (await readRestoreProgress(rig.client, order))?.waiting !== null);
-const staged = async () =>
-  (
-    await rig.database.query<{ name: string }>(
-      "SELECT nspname AS name FROM pg_namespace WHERE nspname LIKE 'wedsync\\_restore\\_%'",
-    )
-  ).map(({ name }) => name);
 const schemaOf = (restoreId: string): string => `wedsync_restore_${restoreId.replaceAll("-", "")}`;
-
-async function expectWholeAndNothingLeft(): Promise<void> {
-  expect(await checksumsOf(rig, organizationId)).toEqual(whole);
-  expect(await staged()).toEqual([]);
-  expect(await rig.database.query("SELECT * FROM backup.backup_leases")).toEqual([]);
-}
+const expectWholeAndNothingLeft = () => restores.expectEnd(restores.whole);
 
 test("one that waited for people: the next restore takes over, and it counts as failed", async () => {
-  const ended = await start({ strategy: "prompt", approval: "ask" });
-  await waiting(ended);
-  await expect(restore()).rejects.toMatchObject({ code: "OrganizationBusy" });
+  const ended = await restores.order({ strategy: "prompt", approval: "ask" });
+  await restores.untilItWaits(ended);
+  await expect(restores.restore()).rejects.toMatchObject({ code: "OrganizationBusy" });
   await terminate(ended);
-  expect(await restore()).toMatchObject({ status: "applied", preRestoreSequence: 2 });
+  expect(await restores.restore()).toMatchObject({ status: "applied", preRestoreSequence: 2 });
   expect(await getRestore(rig.control, ended.restoreId)).toMatchObject({
     status: "failed",
     waitsFor: null,
@@ -82,7 +62,7 @@ test("one that waited for people: the next restore takes over, and it counts as 
 
 test("one whose rows were committed stays applied, says so, and can be rolled back", async () => {
   pauses.push({ organizationId, activity: "applyRestore", when: "after" });
-  const ended = await start();
+  const ended = await restores.order();
   await eventually("the rows to be committed", async () => reached.length === 1);
   await terminate(ended);
   // A backup asks for the lease, too.
@@ -91,36 +71,25 @@ test("one whose rows were committed stays applied, says so, and can be rolled ba
   expect(row).toMatchObject({ status: "applied", errorCode: "Cancelled" });
   expect(row.errorMessage).toContain(`wedsync-backup rollback ${ended.restoreId}`);
   await expectWholeAndNothingLeft();
-  const rollback = { restoreId: ended.restoreId, organizationId, partial: false, requestedBy: "test" };
-  await requestRollback(rig.client, rollback);
-  expect(await followRollback(rig.client, rollback)).toMatchObject({ refused: [] });
-  expect(await checksumsOf(rig, organizationId)).toEqual(damaged);
-  await restore({ choice: { by: "sequence", sequence: 1 } });
+  expect(await restores.rollBack(ended.restoreId)).toMatchObject({ refused: [] });
+  expect(await restores.checksums()).toEqual(restores.damaged);
+  await restores.restore(first);
   await expectWholeAndNothingLeft();
 });
 
 test("one whose transaction is still at work is not taken over before that ends", async () => {
-  const person = new Client({ connectionString: rig.database.url });
-  await person.connect();
-  await person.query("BEGIN");
-  await person.query("SELECT 1 FROM guests WHERE organization_id = $1 FOR UPDATE", [organizationId]);
-  const ended = await start({ choice: { by: "sequence", sequence: 1 } });
-  await eventually("the apply to wait for the row", async () => {
-    const [row] = await rig.database.query<{ waiting: string }>(
-      "SELECT count(*) AS waiting FROM pg_stat_activity WHERE application_name = 'wedsync-backup restore' AND wait_event_type = 'Lock'",
-    );
-    return Number(row?.waiting ?? 0) > 0;
-  });
+  const release = await restores.holdGuest();
+  const ended = await restores.order(first);
+  await untilHeld(rig);
   await terminate(ended);
-  await expect(restore({ choice: { by: "sequence", sequence: 1 } })).rejects.toMatchObject({
+  await expect(restores.restore(first)).rejects.toMatchObject({
     code: "OrganizationBusy",
   });
-  expect(await checksumsOf(rig, organizationId)).toEqual(damaged);
-  await person.query("ROLLBACK");
-  await person.end();
+  expect(await restores.checksums()).toEqual(restores.damaged);
+  await release();
   const outcome = await eventually("the organization to be free", async () => {
     try {
-      return await restore({ choice: { by: "sequence", sequence: 1 } });
+      return await restores.restore(first);
     } catch (error) {
       expect(error).toMatchObject({ code: "OrganizationBusy" });
       return null;
@@ -132,25 +101,24 @@ test("one whose transaction is still at work is not taken over before that ends"
 });
 
 test("a rollback that was ended after its rows were undone counts as rolled back", async () => {
-  const { restoreId } = await restore({ choice: { by: "sequence", sequence: 1 } });
+  const { restoreId } = await restores.restore(first);
   pauses.push({ organizationId, activity: "undoRestore", when: "after" });
-  const rollback = { restoreId, organizationId, partial: false, requestedBy: "test" };
-  await requestRollback(rig.client, rollback);
+  await restores.orderRollback(restoreId);
   await eventually("the rows to be undone", async () => reached.length === 1);
   await rig.client.workflow.getHandle(`rollback/${organizationId}/${restoreId}`).terminate("by the operator");
-  expect(await restore({ choice: { by: "sequence", sequence: 1 } })).toMatchObject({ status: "applied" });
+  expect(await restores.restore(first)).toMatchObject({ status: "applied" });
   expect(await getRestore(rig.control, restoreId)).toMatchObject({ status: "rolled_back", errorCode: "Cancelled" });
   await expectWholeAndNothingLeft();
 });
 
 test("staging that a cut-off worker made after its restore was over is swept by the next; a stranger's is not", async () => {
-  const { restoreId } = await restore({ choice: { by: "sequence", sequence: 1 } });
+  const { restoreId } = await restores.restore(first);
   const stranger = schemaOf(randomUUID());
   for (const schema of [schemaOf(restoreId), stranger])
     await rig.database.query(`CREATE SCHEMA ${schema} CREATE TABLE facts (name text)`);
   try {
-    await restore({ choice: { by: "sequence", sequence: 1 } });
-    expect(await staged()).toEqual([stranger]);
+    await restores.restore(first);
+    expect(await restores.staged()).toEqual([stranger]);
   } finally {
     await rig.database.query(`DROP SCHEMA ${stranger} CASCADE`);
   }
@@ -158,20 +126,18 @@ test("staging that a cut-off worker made after its restore was over is swept by 
 });
 
 test("a dry run that was ended is swept by the restore of another organization", async () => {
-  const [, other = ""] = rig.organizationIds;
   await rig.backUp(other);
-  const ended = await start({ dryRun: true });
-  await waiting(ended);
+  const ended = await restores.order({ dryRun: true });
+  await restores.untilItWaits(ended);
   await terminate(ended);
-  expect(await staged()).toEqual([schemaOf(ended.restoreId)]);
-  await restore({ organizationId: other, targetOrganizationId: other });
+  expect(await restores.staged()).toEqual([schemaOf(ended.restoreId)]);
+  await restores.restore({ organizationId: other, targetOrganizationId: other });
   expect(await getRestore(rig.control, ended.restoreId)).toMatchObject({ status: "failed" });
-  await restore({ choice: { by: "sequence", sequence: 1 } });
+  await restores.restore(first);
   await expectWholeAndNothingLeft();
 });
 
 test("an erasure that was ended before its order keeps nobody waiting, counts as refused, and can be asked for again", async () => {
-  const [, other = ""] = rig.organizationIds;
   const at = { organizationId: other, activity: "inspectErasure", when: "before" } as const;
   pauses.push(at);
   const erasureId = await orderErasure(rig, other);

@@ -8,19 +8,18 @@ import {
   decideConflicts,
   finishDryRun,
   followRestore,
-  followRollback,
   readRestoreProgress,
-  requestRollback,
 } from "../../src/client/start-restore.ts";
 import { createRestoreTarget } from "../../src/adapters/postgres/restore/restore-target.ts";
 import { getRestore } from "../../src/control/restores.ts";
-import { restoreWorkflowId, type RestoreOrder } from "../../src/domain/restore-run.ts";
+import { restoreWorkflowId } from "../../src/domain/restore-run.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { eventually } from "../support/eventually.ts";
 import { checksumsOf } from "../support/organization-checksums.ts";
-import { orderRestore } from "../support/order-restore.ts";
+import { openRestoreRig, type RestoreRig } from "../support/restore-rig.ts";
 
 let rig: BackupRig;
+let restores: RestoreRig;
 let organizationId: string;
 let other: string;
 
@@ -29,6 +28,7 @@ beforeAll(async () => {
   await rig.startWorker();
   [organizationId = "", other = ""] = rig.organizationIds;
   for (const id of rig.organizationIds) await rig.backUp(id);
+  restores = await openRestoreRig(rig);
 });
 afterAll(async () => await rig.close());
 
@@ -39,37 +39,13 @@ beforeEach(async () => {
   othersBefore = await checksumsOf(rig, other);
 });
 
-async function start(asked: Partial<RestoreOrder> = {}): Promise<RestoreOrder> {
-  return await orderRestore(rig, { organizationId, ...asked });
-}
-
-const restore = async (asked: Partial<RestoreOrder> = {}) => await followRestore(rig.client, await start(asked));
-
-const waitsFor = (order: RestoreOrder, what: string) =>
-  eventually(`the restore to wait for ${what}`, async () => {
-    const progress = await readRestoreProgress(rig.client, order);
-    return progress?.waiting?.for === what && progress;
-  });
-
-async function expectNothingLeft(): Promise<void> {
-  const schemas = await rig.database.query(
-    "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'wedsync\\_restore\\_%'",
-  );
-  expect(schemas).toEqual([]);
-  expect(await rig.database.query("SELECT * FROM backup.backup_leases")).toEqual([]);
-}
-
-const dropSeating = () =>
-  rig.database.query(
-    "DELETE FROM seating_tables WHERE wedding_id IN (SELECT id FROM weddings WHERE organization_id = $1)",
-    [organizationId],
-  );
+const first = { choice: { by: "sequence", sequence: 1 } } as const;
 
 test("a dropped seating plan: a dry run shows it and writes nothing, the restore brings it back, nobody else is touched", async () => {
-  await dropSeating();
+  await restores.dropSeating();
   const damaged = await checksumsOf(rig, organizationId);
-  const order = await start({ dryRun: true });
-  const progress = await waitsFor(order, "a look at the dry run");
+  const order = await restores.order({ dryRun: true });
+  const progress = await restores.untilItWaits(order, "a look at the dry run");
   const seating = progress.differences?.find((each) => each.table === "public.seating_tables");
   expect(seating).toMatchObject({ changed: 0, same: 0, liveOnly: 0, taken: 0 });
   expect(seating?.missing).toBeGreaterThan(0);
@@ -83,17 +59,17 @@ test("a dropped seating plan: a dry run shows it and writes nothing, the restore
   expect(page.rows[0]).toMatchObject({ kind: "missing", live: null });
   await finishDryRun(rig.client, order);
   await followRestore(rig.client, order);
-  await expectNothingLeft();
+  await restores.expectNothingLeft();
   expect(await checksumsOf(rig, organizationId)).toEqual(damaged);
 
-  const outcome = await restore();
+  const outcome = await restores.restore();
   expect(outcome).toMatchObject({ status: "applied", decidedByDefault: 0 });
   expect(outcome.preRestoreSequence).toBeGreaterThan(1);
   // It shows the damage: whoever says "latest" next doesn't mean it.
   const vault = await rig.repository.openVault(organizationId);
   expect((await vault.listManifests()).map((each) => each.beforeRestore ?? false)).toEqual([false, true]);
-  const again = await start({ dryRun: true });
-  expect((await waitsFor(again, "a look at the dry run")).backup?.sequence).toBe(1);
+  const again = await restores.order({ dryRun: true });
+  expect((await restores.untilItWaits(again, "a look at the dry run")).backup?.sequence).toBe(1);
   await finishDryRun(rig.client, again);
   await followRestore(rig.client, again);
   expect(outcome.proofs.length).toBeGreaterThan(0);
@@ -102,7 +78,7 @@ test("a dropped seating plan: a dry run shows it and writes nothing, the restore
   expect(await checksumsOf(rig, organizationId)).toEqual(before);
   expect(await checksumsOf(rig, other)).toEqual(othersBefore);
   expect(await getRestore(rig.control, outcome.restoreId)).toMatchObject({ status: "applied", strategy: "overwrite" });
-  await expectNothingLeft();
+  await restores.expectNothingLeft();
 });
 
 test("a whole organization that was deleted, with its photos; and rolled back again, exactly", async () => {
@@ -118,17 +94,14 @@ test("a whole organization that was deleted, with its photos; and rolled back ag
   );
   await rig.database.query("DELETE FROM contracts WHERE organization_id = $1", [organizationId]);
   await rig.database.query("DELETE FROM organizations WHERE id = $1", [organizationId]);
-  const outcome = await restore({ choice: { by: "sequence", sequence: 1 } });
+  const outcome = await restores.restore(first);
   expect(outcome.notes.join()).toContain("the organization did not exist");
   expect(outcome.files).toMatchObject({ created: 1, notInBackup: 0 });
   expect(await rig.media.stat(photo?.path ?? "")).not.toBeNull();
   expect(await checksumsOf(rig, organizationId)).toEqual(before);
   expect(await checksumsOf(rig, other)).toEqual(othersBefore);
 
-  const rollback = { restoreId: outcome.restoreId, organizationId, partial: false, requestedBy: "test" };
-  await requestRollback(rig.client, rollback);
-  const undone = await followRollback(rig.client, rollback);
-  expect(undone).toMatchObject({ refused: [], files: { removed: 1 } });
+  expect(await restores.rollBack(outcome.restoreId)).toMatchObject({ refused: [], files: { removed: 1 } });
   expect(await rig.database.query("SELECT 1 FROM organizations WHERE id = $1", [organizationId])).toEqual([]);
   expect(await rig.media.stat(photo?.path ?? "")).toBeNull();
   expect(await getRestore(rig.control, outcome.restoreId)).toMatchObject({
@@ -136,9 +109,9 @@ test("a whole organization that was deleted, with its photos; and rolled back ag
     rolledBackBy: "test",
   });
 
-  await restore({ choice: { by: "sequence", sequence: 1 } });
+  await restores.restore(first);
   expect(await checksumsOf(rig, organizationId)).toEqual(before);
-  await expectNothingLeft();
+  await restores.expectNothingLeft();
 });
 
 test("a photo of other content is set back, and a rollback brings the later content", async () => {
@@ -147,14 +120,12 @@ test("a photo of other content is set back, and a rollback brings the later cont
     [organizationId],
   );
   await writeFile(join(rig.mediaDir, photo?.path ?? ""), "scribble");
-  const outcome = await restore({ choice: { by: "sequence", sequence: 1 } });
+  const outcome = await restores.restore(first);
   expect(outcome.files).toMatchObject({ replaced: 1 });
   expect((await rig.media.stat(photo?.path ?? ""))?.sizeBytes).toBeGreaterThan(8);
-  const rollback = { restoreId: outcome.restoreId, organizationId, partial: false, requestedBy: "test" };
-  await requestRollback(rig.client, rollback);
-  expect(await followRollback(rig.client, rollback)).toMatchObject({ files: { putBack: 1 } });
+  expect(await restores.rollBack(outcome.restoreId)).toMatchObject({ files: { putBack: 1 } });
   expect((await rig.media.stat(photo?.path ?? ""))?.sizeBytes).toBe(8);
-  await restore({ choice: { by: "sequence", sequence: 1 } });
+  await restores.restore(first);
 });
 
 test("a file that another organization's row names, too, is not written over", async () => {
@@ -169,7 +140,7 @@ test("a file that another organization's row names, too, is not written over", a
     [other, path],
   );
   await writeFile(join(rig.mediaDir, path), "theirs by now");
-  const outcome = await restore({ choice: { by: "sequence", sequence: 1 } });
+  const outcome = await restores.restore(first);
   expect(outcome.files).toMatchObject({ replaced: 0, kept: 1 });
   expect(await readFile(join(rig.mediaDir, path), "utf8")).toBe("theirs by now");
   await writeFile(join(rig.mediaDir, path), kept);
@@ -180,8 +151,8 @@ test("prompt: the named row is set back, the others stay, and nothing of a row i
     "UPDATE guests SET notes = 'geheim-' || first_name, updated_at = now() WHERE id IN (SELECT id FROM guests WHERE organization_id = $1 ORDER BY id LIMIT 3)",
     [organizationId],
   );
-  const order = await start({ strategy: "prompt", approval: "ask", choice: { by: "sequence", sequence: 1 } });
-  const progress = await waitsFor(order, "decisions");
+  const order = await restores.order({ strategy: "prompt", approval: "ask", ...first });
+  const progress = await restores.untilItWaits(order, "decisions");
   expect(progress.waiting?.undecided).toBe(3);
   const target = createRestoreTarget({ url: rig.database.url });
   const { rows } = await target.readDifferences(order.restoreId, {
@@ -228,20 +199,20 @@ test("prompt: the named row is set back, the others stay, and nothing of a row i
     "SELECT DISTINCT first_name FROM guests",
   ))
     expect(text).not.toContain(`"${first_name}"`);
-  await restore({ choice: { by: "sequence", sequence: 1 } });
+  await restores.restore(first);
   expect(await checksumsOf(rig, organizationId)).toEqual(before);
-  await expectNothingLeft();
+  await restores.expectNothingLeft();
 });
 
 test("a backup and a restore exclude each other, and a second restore is refused while one waits", async () => {
-  const order = await start({ approval: "ask" });
-  await waitsFor(order, "approval");
-  await expect(restore()).rejects.toMatchObject({ code: "OrganizationBusy" });
+  const order = await restores.order({ approval: "ask" });
+  await restores.untilItWaits(order, "approval");
+  await expect(restores.restore()).rejects.toMatchObject({ code: "OrganizationBusy" });
   const backup = await rig.backUp(organizationId);
   expect(backup.status).toBe("completed");
   await approveRestore(rig.client, order, "ada");
   await followRestore(rig.client, order);
-  await expectNothingLeft();
+  await restores.expectNothingLeft();
 });
 
 test("drift that would lose data is refused by name before anything is touched", async () => {
@@ -249,8 +220,8 @@ test("drift that would lose data is refused by name before anything is touched",
   await rig.database.query("UPDATE vendors SET must_have = ''");
   await rig.database.query("ALTER TABLE vendors ALTER COLUMN must_have SET NOT NULL");
   try {
-    await expect(restore()).rejects.toMatchObject({ code: "SchemaDrifted" });
-    await expectNothingLeft();
+    await expect(restores.restore()).rejects.toMatchObject({ code: "SchemaDrifted" });
+    await restores.expectNothingLeft();
   } finally {
     await rig.database.query("ALTER TABLE vendors DROP COLUMN must_have");
   }
@@ -262,19 +233,23 @@ test("at a time between two backups the one before is taken; before the first, n
   const { sequence } = await rig.backUp(organizationId);
   const { manifest } = await vault.readManifest(sequence);
   const justBefore = new Date(Date.parse(manifest.snapshot.takenAt) - 1).toISOString();
-  const order = await start({ dryRun: true, previewMs: 1, choice: { by: "time", at: justBefore } });
+  const order = await restores.order({ dryRun: true, previewMs: 1, choice: { by: "time", at: justBefore } });
   expect((await followRestore(rig.client, order)).backup.sequence).toBe(earlier);
-  const exact = await start({ dryRun: true, previewMs: 1, choice: { by: "time", at: manifest.snapshot.takenAt } });
+  const exact = await restores.order({
+    dryRun: true,
+    previewMs: 1,
+    choice: { by: "time", at: manifest.snapshot.takenAt },
+  });
   expect((await followRestore(rig.client, exact)).backup.sequence).toBe(sequence);
-  await expect(restore({ choice: { by: "time", at: "2001-01-01T00:00:00Z" } })).rejects.toMatchObject({
+  await expect(restores.restore({ choice: { by: "time", at: "2001-01-01T00:00:00Z" } })).rejects.toMatchObject({
     code: "BackupNotFound",
   });
 });
 
 test("single records whose keys are not kept are refused before anything is touched", async () => {
-  await expect(restore({ records: 1 })).rejects.toMatchObject({
+  await expect(restores.restore({ records: 1 })).rejects.toMatchObject({
     code: "UsageInvalid",
     message: expect.stringContaining("single records that were ordered are not kept"),
   });
-  await expectNothingLeft();
+  await restores.expectNothingLeft();
 });
