@@ -2,13 +2,12 @@
 // killed, and another takes over. Whatever is listed restores at every moment, and each prune ends as if nothing had been.
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { runPrune } from "../../src/client/start-prune.ts";
-import { putPolicy } from "../../src/control/policies.ts";
-import { policyDefaults } from "../../src/domain/policy.ts";
 import type { ActivityPoint } from "../support/activity-points.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { startChildWorker, type ChildWorker } from "../support/child-worker.ts";
 import { proveBackups } from "../support/prove-backups.ts";
 import { waitUntil } from "../support/wait-until.ts";
+import { keepPolicy } from "../support/policies.ts";
 
 const places = ["openPrune", "releaseBackups", "sweepStore", "reportPrune"].flatMap((activity) =>
   (["before", "after"] as const).map((when) => ({ activity, when })),
@@ -21,15 +20,7 @@ beforeAll(async () => {
   rig = await createBackupRig({ size: { organizations: places.length, guestsPerWedding: 4, messagesPerWedding: 2 } });
   const worker = await rig.startWorker();
   for (const organizationId of rig.organizationIds) {
-    const { id: policyId } = await putPolicy(rig.control, {
-      ...policyDefaults,
-      organizationId,
-      name: "nightly",
-      cron: "0 3 1 1 *",
-      dataSets: null,
-      retention: { last: 1, minProven: 1 },
-      paused: false,
-    });
+    const { id: policyId } = await keepPolicy(rig.control, organizationId, { retention: { last: 1, minProven: 1 } });
     for (let time = 0; time < 3; time++) {
       await rig.database.query("UPDATE guests SET last_name = gen_random_uuid()::text WHERE organization_id = $1", [
         organizationId,

@@ -6,14 +6,13 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { followRestore, followRollback, requestRollback } from "../../src/client/start-restore.ts";
 import { verifyAuditLog } from "../../src/control/audit-chain.ts";
-import { putPolicy } from "../../src/control/policies.ts";
 import { setDependencies } from "../../src/control/policy-dependencies.ts";
 import { taskQueues } from "../../src/domain/backup-request.ts";
-import { policyDefaults } from "../../src/domain/policy.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { createCommandLine } from "../support/command-line.ts";
 import { orderRestore } from "../support/order-restore.ts";
 import { environmentOf } from "../support/rig-environment.ts";
+import { keepPolicy } from "../support/policies.ts";
 
 const person = `cli:${userInfo().username}`;
 const nowhere = { BACKUP_SOURCE_DATABASE_URL: "postgres://a:b@127.0.0.1:1/none" };
@@ -95,15 +94,7 @@ test("what needs the bucket and the key alone is written down where there is a l
 
 test("a run of a policy that began no backup, with why", async () => {
   const erased = rig.organizationIds[1] as string;
-  const make = (name: string, organization = organizationId) =>
-    putPolicy(rig.control, {
-      ...policyDefaults,
-      organizationId: organization,
-      name,
-      cron: "0 2 * * *",
-      dataSets: null,
-      paused: false,
-    });
+  const make = (name: string, organization = organizationId) => keepPolicy(rig.control, organization, { name });
   const run = async (policyId: string, organization = organizationId): Promise<unknown> =>
     await rig.client.workflow
       .execute("runBackupPolicy", {

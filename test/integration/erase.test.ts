@@ -10,10 +10,8 @@ import { followVerification, requestVerification } from "../../src/client/start-
 import { startTriggerAt } from "../../src/client/start-trigger.ts";
 import { verifyAuditLog } from "../../src/control/audit-chain.ts";
 import { liftLegalHold, placeLegalHold } from "../../src/control/legal-hold.ts";
-import { putPolicy, type NewPolicy } from "../../src/control/policies.ts";
 import { recordTrigger } from "../../src/control/triggers.ts";
 import type { ErasureCertificate } from "../../src/domain/erase-run.ts";
-import { policyDefaults } from "../../src/domain/policy.ts";
 import { organizationPrefix } from "../../src/repository/names.ts";
 import { openRepository } from "../../src/repository/repository.ts";
 import { activityPoints, type ActivityPoint } from "../support/activity-points.ts";
@@ -23,6 +21,7 @@ import { checksumsOf } from "../support/organization-checksums.ts";
 import { outcomeOf } from "../support/outcome.ts";
 import { waitUntil } from "../support/wait-until.ts";
 import { orderRestore } from "../support/order-restore.ts";
+import { keepPolicy, listScheduleIds } from "../support/policies.ts";
 
 let rig: BackupRig;
 let release = (): void => {};
@@ -47,15 +46,6 @@ beforeAll(async () => {
 });
 afterAll(async () => await rig?.close());
 
-const policyOf = (organizationId: string): NewPolicy => ({
-  ...policyDefaults,
-  organizationId,
-  name: "yearly",
-  cron: "0 3 1 1 *",
-  dataSets: null,
-  paused: false,
-});
-
 async function restore(organizationId: string, targetOrganizationId = organizationId): Promise<unknown> {
   const order = await orderRestore(rig, { organizationId, targetOrganizationId });
   return await followRestore(rig.client, order);
@@ -77,11 +67,7 @@ async function tablesWith(organizationId: string): Promise<string[]> {
   return found;
 }
 
-const schedules = async (): Promise<string[]> => {
-  const found: string[] = [];
-  for await (const { scheduleId } of rig.client.schedule.list()) found.push(scheduleId);
-  return found;
-};
+const schedules = () => listScheduleIds(rig.client);
 
 const undoLogs =
   "SELECT restore_id FROM wedsync_restore.undo UNION ALL SELECT restore_id FROM wedsync_restore.undo_inserts";
@@ -97,8 +83,8 @@ describe("an erasure", () => {
     for (const organizationId of [id(0), id(1)]) await rig.backUp(organizationId);
     await rig.database.query("DELETE FROM menus WHERE organization_id = $1", [id(0)]);
     await restore(id(0));
-    await applyPolicySchedule(rig.client, await putPolicy(rig.control, policyOf(id(0))));
-    await applyPolicySchedule(rig.client, await putPolicy(rig.control, policyOf(id(1))));
+    await applyPolicySchedule(rig.client, await keepPolicy(rig.control, id(0)));
+    await applyPolicySchedule(rig.client, await keepPolicy(rig.control, id(1)));
     const triggerId = randomUUID();
     const request = {
       organizationId: id(0),
@@ -186,7 +172,7 @@ describe("an erasure", () => {
     await expect(rig.backUp(id(0))).rejects.toMatchObject(erased);
     await expect(restore(id(0))).rejects.toMatchObject(erased);
     await expect(restore(id(1), id(0))).rejects.toMatchObject(erased);
-    await expect(putPolicy(rig.control, policyOf(id(0)))).rejects.toMatchObject(erased);
+    await expect(keepPolicy(rig.control, id(0))).rejects.toMatchObject(erased);
     const verification = await requestVerification(rig.client, {
       organizationId: id(0),
       choice: { by: "latest" },

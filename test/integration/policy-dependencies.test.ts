@@ -2,10 +2,9 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { openControlDatabase, type ControlDatabase } from "../../src/control/control-database.ts";
 import { migrateControlTables } from "../../src/control/migrate.ts";
-import { putPolicy } from "../../src/control/policies.ts";
 import { readPrerequisites, setDependencies } from "../../src/control/policy-dependencies.ts";
-import { policyDefaults } from "../../src/domain/policy.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import { keepPolicy } from "../support/policies.ts";
 
 let database: TestDatabase;
 let control: ControlDatabase;
@@ -21,16 +20,7 @@ afterAll(async () => {
 });
 
 const make = async (name: string, organizationId = "one"): Promise<string> =>
-  (
-    await putPolicy(control, {
-      ...policyDefaults,
-      organizationId,
-      name,
-      cron: "0 2 * * *",
-      dataSets: null,
-      paused: false,
-    })
-  ).id;
+  (await keepPolicy(control, organizationId, { name })).id;
 const refusal = { code: "PolicyInvalid" };
 
 test("a chain is kept, a circle of any length and a policy of another organization are refused", async () => {

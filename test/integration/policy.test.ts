@@ -7,12 +7,13 @@ import {
   triggerPolicy,
 } from "../../src/client/policy-schedules.ts";
 import { followBackup } from "../../src/client/start-backup.ts";
-import { deletePolicy, listPolicies, putPolicy, setPolicyPaused, type NewPolicy } from "../../src/control/policies.ts";
-import { policyDefaults, scheduleIdOf, type Policy } from "../../src/domain/policy.ts";
+import { deletePolicy, listPolicies, setPolicyPaused, type NewPolicy } from "../../src/control/policies.ts";
+import { scheduleIdOf, type Policy } from "../../src/domain/policy.ts";
 import { activityPoints, type ActivityPoint } from "../support/activity-points.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { proveBackups } from "../support/prove-backups.ts";
 import { waitUntil } from "../support/wait-until.ts";
+import { keepPolicy, listScheduleIds } from "../support/policies.ts";
 
 let rig: BackupRig;
 let release = (): void => {};
@@ -35,20 +36,8 @@ beforeAll(async () => {
 afterAll(async () => await rig?.close());
 
 const put = (organizationId: string, change: Partial<NewPolicy> = {}): Promise<Policy> =>
-  putPolicy(rig.control, {
-    ...policyDefaults,
-    organizationId,
-    name: "yearly",
-    cron: "0 3 1 1 *",
-    dataSets: null,
-    paused: false,
-    ...change,
-  });
-const schedules = async (): Promise<string[]> => {
-  const found: string[] = [];
-  for await (const { scheduleId } of rig.client.schedule.list()) found.push(scheduleId);
-  return found.sort();
-};
+  keepPolicy(rig.control, organizationId, change);
+const schedules = () => listScheduleIds(rig.client);
 const describe = (policy: Policy) => rig.client.schedule.getHandle(scheduleIdOf(policy)).describe();
 
 /** The result of the policy's first run. */

@@ -6,11 +6,10 @@ import { runPrune } from "../../src/client/start-prune.ts";
 import { approveRestore, followRestore, readRestoreProgress } from "../../src/client/start-restore.ts";
 import { followVerification, requestVerification } from "../../src/client/start-verification.ts";
 import { liftLegalHold, placeLegalHold } from "../../src/control/legal-hold.ts";
-import { putPolicy } from "../../src/control/policies.ts";
 import { readRetentionFacts } from "../../src/control/retention-facts.ts";
 import { createRetentionLedger } from "../../src/control/retention-ledger.ts";
 import { pruneWorkflowId, type PruneOrder, type PruneOutcome } from "../../src/domain/prune-run.ts";
-import { policyDefaults, type Policy } from "../../src/domain/policy.ts";
+import type { Policy } from "../../src/domain/policy.ts";
 import type { RetentionRules } from "../../src/domain/retention.ts";
 import { restoreDefaults } from "../../src/domain/restore-run.ts";
 import { previewRetention } from "../../src/repository/preview-retention.ts";
@@ -19,6 +18,7 @@ import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { proveBackups } from "../support/prove-backups.ts";
 import { waitUntil } from "../support/wait-until.ts";
 import { orderRestore } from "../support/order-restore.ts";
+import { keepPolicy } from "../support/policies.ts";
 
 let rig: BackupRig;
 const reached: ActivityPoint[] = [];
@@ -42,15 +42,7 @@ beforeAll(async () => {
 afterAll(async () => await rig?.close());
 
 const put = (organizationId: string, retention: RetentionRules | null): Promise<Policy> =>
-  putPolicy(rig.control, {
-    ...policyDefaults,
-    organizationId,
-    name: "nightly",
-    cron: "0 3 1 1 *",
-    dataSets: null,
-    retention,
-    paused: false,
-  });
+  keepPolicy(rig.control, organizationId, { retention });
 const change = (organizationId: string): Promise<unknown> =>
   rig.database.query("UPDATE guests SET last_name = 'Wed ' || gen_random_uuid() WHERE organization_id = $1", [
     organizationId,

@@ -4,14 +4,14 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { applyPolicySchedule, describePolicySchedule, triggerPolicy } from "../../src/client/policy-schedules.ts";
 import { createPolicyLedger } from "../../src/control/policy-ledger.ts";
-import { putPolicy } from "../../src/control/policies.ts";
 import { setDependencies } from "../../src/control/policy-dependencies.ts";
 import { taskQueues } from "../../src/domain/backup-request.ts";
-import { policyDefaults, type Policy, type PolicySchedule } from "../../src/domain/policy.ts";
+import type { Policy, PolicySchedule } from "../../src/domain/policy.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { createCommandLine } from "../support/command-line.ts";
 import { environmentOf } from "../support/rig-environment.ts";
 import { waitUntil } from "../support/wait-until.ts";
+import { keepPolicy } from "../support/policies.ts";
 
 let rig: BackupRig;
 let organizationId: string;
@@ -24,13 +24,8 @@ beforeAll(async () => {
 afterAll(async () => await rig?.close());
 
 const make = (name: string): Promise<Policy> =>
-  putPolicy(rig.control, {
-    ...policyDefaults,
-    organizationId,
+  keepPolicy(rig.control, organizationId, {
     name,
-    cron: "0 3 1 1 *",
-    dataSets: null,
-    paused: false,
     verification: { cron: "0 5 1 1 *", level: "integrity", nights: 1 },
   });
 const entriesOf = (policy: Policy) =>

@@ -6,15 +6,14 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { followVerification, requestVerification } from "../../src/client/start-verification.ts";
 import { followRestore } from "../../src/client/start-restore.ts";
-import { putPolicy } from "../../src/control/policies.ts";
 import { migrateControlTables } from "../../src/control/migrate.ts";
-import { policyDefaults } from "../../src/domain/policy.ts";
 import type { VerificationLevel } from "../../src/domain/verify-run.ts";
 import { verifyConsistency } from "../../src/repository/verify-consistency.ts";
 import { createSampleSchema } from "../../src/samples/generate.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { checksumsOf } from "../support/organization-checksums.ts";
 import { orderRestore } from "../support/order-restore.ts";
+import { keepPolicy } from "../support/policies.ts";
 
 let rig: BackupRig;
 let organizationId: string;
@@ -72,13 +71,7 @@ test("rows whose parents are missing are found by consistency", async () => {
 });
 
 test("a policy's verification reads the parts of all bytes in turn", async () => {
-  const policy = await putPolicy(rig.control, {
-    ...policyDefaults,
-    organizationId,
-    name: "proofs",
-    cron: "0 2 * * *",
-    dataSets: null,
-    paused: false,
+  const policy = await keepPolicy(rig.control, organizationId, {
     verification: { cron: "0 5 * * *", level: "consistency", nights: 3 },
   });
   for (let night = 0; night < 4; night++)
