@@ -167,9 +167,9 @@ test("prompt: the named row is set back, the others stay, and nothing of a row i
   ).rejects.toMatchObject({
     code: "DecisionInvalid",
   });
-  const [first, ...rest] = rows.map((row) => row.number);
+  const [named, ...rest] = rows.map((row) => row.number);
   const left = await decideConflicts(rig.client, order, [
-    { number: first ?? 0, decision: "take backup" },
+    { number: named ?? 0, decision: "take backup" },
     ...rest.map((number) => ({ number, decision: "keep live" as const })),
   ]);
   expect(left).toEqual({ undecided: 0 });
@@ -181,7 +181,7 @@ test("prompt: the named row is set back, the others stay, and nothing of a row i
     return seen?.askedAgain === 1 && seen.waiting;
   });
   expect(again.undecided).toBe(1);
-  await decideConflicts(rig.client, order, [{ number: first ?? 0, decision: "take backup" }]);
+  await decideConflicts(rig.client, order, [{ number: named ?? 0, decision: "take backup" }]);
   await followRestore(rig.client, order);
   const notes = await rig.database.query<{ notes: string | null }>(
     "SELECT notes FROM guests WHERE organization_id = $1 AND notes LIKE 'geheim-%'",
