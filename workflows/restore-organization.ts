@@ -20,7 +20,6 @@ import type {
   RestoreOutcome,
   RestoreProgress,
   RestoreStage,
-  RestoreWait,
   RuleFinding,
 } from "../src/domain/restore-run.ts";
 import type { AppliedRows, RestoreStep } from "../activities/restore-contract.ts";
@@ -29,6 +28,7 @@ import { OrganizationLease } from "./organization-lease.ts";
 import { protectBeforeRestore } from "./protect-before-restore.ts";
 import { restoreControl, restores } from "./restore-activity-options.ts";
 import { countDifferent, countUndecided, organizationExists } from "./restore-counts.ts";
+import { RestoreAnswers } from "./restore-answers.ts";
 import { renderRestore } from "./restore-details.ts";
 import { RestoreGate } from "./restore-gate.ts";
 import { restoreProgressQuery } from "./restore-messages.ts";
@@ -59,13 +59,9 @@ export class RestoreRun {
   filesBegun = false;
   private readonly lease: OrganizationLease;
   private readonly gate: RestoreGate;
+  private readonly answers: RestoreAnswers;
   private readonly startedMs = Date.now();
   private stage: RestoreStage = "authorize";
-  private waiting: RestoreWait | null = null;
-  private waitedMs = 0;
-  private expired = false;
-  private decidedByDefault = 0;
-  private askedAgain = 0;
   private drift: readonly DriftEntry[] = [];
   private notes: readonly string[] = [];
   private differences: readonly TableDifference[] | null = null;
@@ -74,6 +70,7 @@ export class RestoreRun {
     this.order = order;
     this.lease = new OrganizationLease(order);
     this.gate = new RestoreGate(order, () => this.show());
+    this.answers = new RestoreAnswers(order, this.gate, this.lease, () => this.show());
     setHandler(restoreProgressQuery, () => this.progress());
     upsertSearchAttributes({ BackupId: [], AwaitingDecision: [] });
     this.show();
@@ -84,7 +81,7 @@ export class RestoreRun {
   }
 
   async restore(): Promise<RestoreOutcome> {
-    const { order, gate, lease } = this;
+    const { order, gate, lease, answers } = this;
     const { organizationId, choice, mergeBase } = order;
     await lease.take({ patient: false });
     this.enter("choose");
@@ -104,7 +101,7 @@ export class RestoreRun {
     gate.lastNumber = countDifferent(differences);
 
     if (order.dryRun) {
-      await this.waitForPeople(backup, differences, order.previewMs);
+      await answers.wait({ backup, drift: staged.drift, differences }, order.previewMs);
       return await this.report(step, [], null, null, [], { lockedMs: 0, proofs: [] });
     }
     const { applied, preRestoreSequence, notes } = await this.applyDecided(step, differences);
@@ -117,32 +114,25 @@ export class RestoreRun {
   }
 
   private async applyDecided(step: RestoreStep, differences: readonly TableDifference[]) {
-    const { order, gate } = this;
+    const { order, gate, answers, drift } = this;
+    const { backup } = step;
     const deadlineMs = Date.now() + order.waitMs;
     let protectedBy: { sequence: number | null; notes: readonly string[] } | null = null;
     for (let round = 1; round <= maxRounds; round++) {
-      if (!gate.isReady && !this.expired) {
+      if (!gate.isReady && !answers.expired) {
         this.enter("decide");
-        const came = await this.waitForPeople(step.backup, differences, deadlineMs - Date.now());
-        if (!came) this.decideByDefault();
+        const came = await answers.wait({ backup, drift, differences }, deadlineMs - Date.now());
+        if (!came) answers.decideByDefault();
         await this.lease.take({ patient: true });
       }
       if (protectedBy === null) {
         this.enter("protect");
-        protectedBy = await protectBeforeRestore(order, organizationExists(step.backup, differences));
+        protectedBy = await protectBeforeRestore(order, organizationExists(backup, differences));
       }
       this.enter("apply");
       const applied = await this.apply(step);
       if (applied.applied) return { applied, preRestoreSequence: protectedBy.sequence, notes: protectedBy.notes };
-      this.askedAgain += applied.askAgain;
-      gate.undecided = applied.askAgain;
-      // Rows that differ since have numbers of their own by now; the target knows which there are.
-      gate.lastNumber = Number.MAX_SAFE_INTEGER;
-      if (this.expired && order.defaultDecision !== null) {
-        // Nobody is asked after the deadline: the default decides on the row as it is now.
-        this.decidedByDefault += applied.askAgain;
-        await restores.storeRestDecision({ order, table: null, decision: order.defaultDecision });
-      }
+      await answers.askAgain(applied.askAgain);
     }
     throw ApplicationFailure.nonRetryable(
       `Rows kept changing between the question and the answer, ${maxRounds} times. Ask the users to pause, and restore again.`,
@@ -155,43 +145,10 @@ export class RestoreRun {
     const applied = await restores.applyRestore({
       ...step,
       fencingToken: this.fencingToken as number,
-      defaultDecision: this.expired ? this.order.defaultDecision : null,
+      defaultDecision: this.answers.expired ? this.order.defaultDecision : null,
     });
     if (!applied.applied) this.applyBegun = false;
     return applied;
-  }
-
-  /** At the deadline. @throws Cancelled when nothing may be applied without an answer. */
-  private decideByDefault(): void {
-    const { gate, order } = this;
-    const missing = !gate.approved ? "approved it" : order.defaultDecision === null ? "decided all conflicts" : null;
-    if (missing !== null)
-      throw ApplicationFailure.nonRetryable(`Nobody ${missing} in time; nothing was restored.`, "Cancelled");
-    this.expired = true;
-    this.decidedByDefault = gate.undecided;
-  }
-
-  private async waitForPeople(
-    backup: ChosenBackup,
-    differences: readonly TableDifference[],
-    timeoutMs: number,
-  ): Promise<boolean> {
-    const { order, gate, drift } = this;
-    const what = order.dryRun ? "a look at the dry run" : gate.waitsForDecisions ? "decisions" : "approval";
-    const sinceMs = Date.now();
-    const until = new Date(sinceMs + Math.max(0, timeoutMs)).toISOString();
-    const wait: RestoreWait = { for: what, until, undecided: gate.undecided };
-    await this.lease.park({ wait, backup, drift, differences });
-    this.waiting = wait;
-    upsertSearchAttributes({ AwaitingDecision: [what] });
-    this.show();
-    try {
-      return await gate.wait(timeoutMs, what);
-    } finally {
-      this.waiting = null;
-      this.waitedMs += Date.now() - sinceMs;
-      upsertSearchAttributes({ AwaitingDecision: [] });
-    }
   }
 
   private async report(
@@ -203,6 +160,7 @@ export class RestoreRun {
     { lockedMs, proofs }: { lockedMs: number; proofs: readonly string[] },
     notes: readonly string[] = [],
   ): Promise<RestoreOutcome> {
+    const { answers, lease } = this;
     const { restoreId, organizationId, targetOrganizationId } = order;
     this.enter("report");
     const durationMs = Date.now() - this.startedMs;
@@ -217,17 +175,17 @@ export class RestoreRun {
       applied,
       files,
       preRestoreSequence,
-      decidedByDefault: this.decidedByDefault,
+      decidedByDefault: answers.decidedByDefault,
       lockedMs,
       proofs,
       rules,
-      notes: [...this.notes, ...notes, ...describeDefaults(this.decidedByDefault, order)],
+      notes: [...this.notes, ...notes, ...describeDefaults(answers.decidedByDefault, order)],
       durationMs,
     };
     await restores.dropStaging({ restoreId, organizationId });
     this.stagingBegun = false;
-    const restoreSeconds = order.dryRun ? null : Math.max(0, durationMs - this.waitedMs - this.lease.waitedMs) / 1000;
-    await restoreControl.reportRestore({ outcome, fencingToken: this.fencingToken, restoreSeconds });
+    const restoreSeconds = order.dryRun ? null : Math.max(0, durationMs - answers.waitedMs - lease.waitedMs) / 1000;
+    await restoreControl.reportRestore({ outcome, fencingToken: lease.fencingToken, restoreSeconds });
     this.show(outcome);
     return outcome;
   }
@@ -242,7 +200,8 @@ export class RestoreRun {
   }
 
   private progress(): RestoreProgress {
-    const { stage, backup, drift, differences, askedAgain, waiting, gate } = this;
+    const { stage, backup, drift, differences, gate } = this;
+    const { askedAgain, waiting } = this.answers;
     return {
       stage,
       backup,
