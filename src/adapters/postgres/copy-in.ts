@@ -19,7 +19,7 @@ export async function copyIn(client: ClientBase, sql: string, rows: AsyncIterabl
     const taken = new Promise<void>((resolve, reject) =>
       sink.write(piece, (error) => (error == null ? resolve() : reject(error))),
     );
-    await Promise.race([over, taken]); // what the server said comes first: after it a write fails for want of a connection
+    await Promise.race([over, taken.catch(() => over)]); // a write fails for want of a connection; the server said why
     // A short piece may still lie in the socket's own queue.
     if (stream.writableLength === 0) freeMemory(piece);
   }
