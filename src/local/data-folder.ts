@@ -2,7 +2,7 @@
 // the servers that it left behind are stopped before new ones start on the same files.
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
-import { mkdir, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { link, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BackupError } from "../domain/errors.ts";
@@ -46,25 +46,19 @@ export async function lockDataFolder(path: string): Promise<DataFolder> {
     since: new Date().toISOString(),
     token: randomUUID(),
   };
-  for (let tries = 0; ; tries++) {
-    try {
-      const file = await open(lockPath, "wx", 0o600);
-      await file.writeFile(JSON.stringify(holder));
-      await file.close();
-      break;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST" || tries > 3) throw error;
-      const other = await readHolder(lockPath);
-      if (other !== null && isAlive(other)) {
-        throw new BackupError(
-          "DataFolderBusy",
-          `The data folder ${path} is in use by process ${other.pid} on ${other.host} since ${other.since}. Stop it first, or set BACKUP_DATA_DIR to another folder.`,
-          { pid: other.pid },
-        );
-      }
-      await rename(lockPath, `${lockPath}.stale.${process.pid}`).catch(() => {}); // another process took it over first
-      await rm(`${lockPath}.stale.${process.pid}`, { force: true });
-    }
+  // Written whole before it has its name: nobody may read half of it, and take it for a dead process' lock.
+  const draftPath = `${lockPath}.${holder.token}`;
+  await writeFile(draftPath, JSON.stringify(holder), { mode: 0o600 });
+  try {
+    const other = await takeLock(lockPath, draftPath);
+    if (other !== null)
+      throw new BackupError(
+        "DataFolderBusy",
+        `The data folder ${path} is in use by process ${other.pid} on ${other.host} since ${other.since}. Stop it first, or set BACKUP_DATA_DIR to another folder.`,
+        { pid: other.pid },
+      );
+  } finally {
+    await rm(draftPath, { force: true });
   }
   await stopLeftServers(path);
   const servers: { name: string; pid: number; startedAt: string }[] = [];
@@ -83,9 +77,50 @@ export async function lockDataFolder(path: string): Promise<DataFolder> {
   };
 }
 
+/** @returns who has it; null = the draft has. */
+async function takeLock(lockPath: string, draftPath: string): Promise<Holder | null> {
+  for (;;) {
+    if (await hasLinked(draftPath, lockPath)) return null;
+    const found = await readLock(lockPath);
+    if (found === null) continue; // it was just given back
+    if (found.holder !== null && isAlive(found.holder)) return found.holder;
+    // To replace a dead process' lock is one's right alone, taken like a lock: else the last of two that found it dead
+    // would put its own in the place of the first one's.
+    const rightPath = `${lockPath}.${found.token}`;
+    const rival = await takeLock(rightPath, draftPath);
+    if (rival !== null) return rival;
+    if ((await readLock(lockPath))?.token === found.token) {
+      await rename(rightPath, lockPath);
+      return null;
+    }
+    await rm(rightPath, { force: true });
+  }
+}
+
+async function hasLinked(draftPath: string, name: string): Promise<boolean> {
+  try {
+    await link(draftPath, name);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    return false;
+  }
+}
+
+/** Null = there is no lock. One that can't be read (a power cut emptied it) has a token, too. */
+async function readLock(lockPath: string): Promise<{ readonly token: string; readonly holder: Holder | null } | null> {
+  try {
+    const holder = parseHolder(await readFile(lockPath, "utf8"));
+    return { token: holder?.token ?? "unreadable", holder };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return null;
+  }
+}
+
 /** Null when no live process holds the folder. */
 export async function findRunningServers(path: string): Promise<RunningServers | null> {
-  const holder = await readHolder(join(path, lockName));
+  const holder = (await readLock(join(path, lockName)))?.holder ?? null;
   if (holder === null || !isAlive(holder)) return null;
   try {
     return JSON.parse(await readFile(join(path, runningName), "utf8")) as RunningServers;
@@ -95,11 +130,11 @@ export async function findRunningServers(path: string): Promise<RunningServers |
   }
 }
 
-async function readHolder(lockPath: string): Promise<Holder | null> {
+function parseHolder(text: string): Holder | null {
   try {
-    return JSON.parse(await readFile(lockPath, "utf8")) as Holder;
+    return JSON.parse(text) as Holder;
   } catch {
-    return null; // absent, or cut off while it was written: nobody's
+    return null; // a power cut emptied it
   }
 }
 
