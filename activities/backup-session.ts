@@ -11,6 +11,7 @@ import type { OrganizationVault } from "../src/repository/vault.ts";
 import type { ClosureTable } from "../src/domain/catalogue.ts";
 import type { Batch } from "./batch.ts";
 import type { OrganizationProgress } from "./organization-progress.ts";
+import { isSameDatabase } from "./same-course.ts";
 import type { Stopwatch } from "./stopwatch.ts";
 
 export interface StoredSegment {
@@ -77,7 +78,7 @@ export class BackupSession {
     this.finish = finish;
     const { bases, held, schemaFingerprint } = parts;
     const manifests = bases.map((base) => base.manifest);
-    this.comparable = manifests.filter((manifest) => sameDatabase(manifest, held, schemaFingerprint));
+    this.comparable = manifests.filter((manifest) => isSameDatabase(manifest, held.reference, schemaFingerprint));
     for (const manifest of manifests) this.learnManifest(manifest);
   }
 
@@ -200,15 +201,4 @@ export class BackupSession {
         this.stored.set(id, { packName: stored.name, packBytes: stored.sizeBytes, offset, length });
     }
   }
-}
-
-function sameDatabase(manifest: Manifest, held: HeldSnapshot, schemaFingerprint: string): boolean {
-  const { systemIdentifier, timeline, databaseName } = held.reference;
-  const before = manifest.snapshot;
-  return (
-    before.systemIdentifier === systemIdentifier &&
-    before.timeline === timeline &&
-    before.databaseName === databaseName &&
-    manifest.schemaFingerprint === schemaFingerprint
-  );
 }

@@ -6,6 +6,7 @@ import type { ClosureTable } from "../src/domain/catalogue.ts";
 import type { Manifest, TableEntry } from "../src/repository/manifest.ts";
 import type { BackupSession } from "./backup-session.ts";
 import type { TableProgress } from "./organization-progress.ts";
+import { hasRunSince } from "./same-course.ts";
 
 /** After so many backups a table is read in full again, so that a wrong "unchanged" can't last. */
 const fullReadEvery = 10;
@@ -123,6 +124,7 @@ function findBasis({ comparable, parts: { held } }: BackupSession, table: Closur
   const manifest = comparable.find(({ tables }) => tables.some((each) => each.table === table.table));
   const entry = manifest?.tables.find((each) => each.table === table.table);
   if (manifest === undefined || entry === undefined || entry.backupsSinceRead + 1 >= fullReadEvery) return null;
+  if (!hasRunSince(manifest, held.reference)) return null;
   if (entry.columns.join("\0") !== table.columns.join("\0") || entry.keyColumnCount !== table.keyColumnCount)
     return null;
   const since = BigInt(manifest.snapshot.oldestTransaction);

@@ -11,6 +11,9 @@ export interface SnapshotReference {
   readonly lsn: string | null;
   /** ISO 8601 UTC with microseconds. */
   readonly takenAt: string;
+  /** When the server process began, in the same form, by the same clock. */
+  readonly serverStartedAt: string;
+  /** Of the server, and of the database in it. */
   readonly systemIdentifier: string;
   readonly timeline: string;
   readonly databaseName: string;

@@ -92,18 +92,24 @@ async function exportSnapshot({ client }: SourceConnection): Promise<SnapshotRef
   const { rows } = await client.query<Record<string, string>>(`
     SELECT pg_export_snapshot() AS name, pg_backend_pid()::text AS backend,
       to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "takenAt",
+      to_char(pg_postmaster_start_time() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "serverStartedAt",
       current_database() AS "databaseName", current_setting('server_version') AS "serverVersion",
       pg_snapshot_xmin(pg_current_snapshot())::text AS "oldestTransaction",
       CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END::text AS lsn,
       (SELECT oid FROM pg_database WHERE datname = current_database())::text AS "databaseOid",
-      (has_function_privilege('pg_control_system()', 'EXECUTE') AND has_function_privilege('pg_control_checkpoint()', 'EXECUTE'))::text AS identified`);
+      (SELECT bool_and(has_function_privilege(name, 'EXECUTE')) FROM unnest(ARRAY['pg_control_system()', 'pg_control_checkpoint()', 'pg_control_recovery()']) AS name)::text AS identified`);
   const row = rows[0] as Record<string, string>;
-  const identity = { systemIdentifier: `database ${row["databaseOid"]}`, timeline: "unknown" };
+  // A copy of the database can take its name, but not its oid.
+  const database = `database ${row["databaseOid"]}`;
+  const identity = { systemIdentifier: database, timeline: "unknown" };
   if (row["identified"] === "true") {
     const answer = await client.query<Record<string, string>>(
-      `SELECT (SELECT system_identifier FROM pg_control_system())::text AS "systemIdentifier", (SELECT timeline_id FROM pg_control_checkpoint())::text AS timeline`,
+      // Until the first checkpoint after a promotion, only the end of the recovery tells the new timeline.
+      `SELECT (SELECT system_identifier FROM pg_control_system())::text AS "system",
+         greatest((SELECT timeline_id FROM pg_control_checkpoint()), (SELECT min_recovery_end_timeline FROM pg_control_recovery()))::text AS timeline`,
     );
-    Object.assign(identity, answer.rows[0]);
+    const { system = "", timeline = "" } = answer.rows[0] ?? {};
+    Object.assign(identity, { systemIdentifier: `${system}, ${database}`, timeline });
   }
   const text = (name: string): string => row[name] ?? "";
   return {
@@ -111,6 +117,7 @@ async function exportSnapshot({ client }: SourceConnection): Promise<SnapshotRef
     backend: text("backend"),
     lsn: row["lsn"] ?? null,
     takenAt: text("takenAt"),
+    serverStartedAt: text("serverStartedAt"),
     databaseName: text("databaseName"),
     serverVersion: text("serverVersion"),
     oldestTransaction: text("oldestTransaction"),
