@@ -117,16 +117,26 @@ export const removedReferences = (staging: Staging, parent: RestoreTable, key: L
     .map((name) => `${columnOf("p", name)} = ${columnOf("u", name)}`)
     .join(" AND ")})`;
 
-/** `snapshot`: the restoring transaction's. A row's 32-bit xmin is widened by the newest transaction that this one sees. */
+/**
+ * For a FROM and its WHERE on another connection: rows (`xmin`: theirs, 32 bits) that `snapshot`, the restoring transaction's,
+ * does not see. They are widened by the newest transaction that this connection sees.
+ */
+export const newerThan = (snapshot: string, xmin: string): { readonly from: string; readonly where: string } => ({
+  from:
+    `CROSS JOIN (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::numeric AS x) AS newest ` +
+    `CROSS JOIN LATERAL (SELECT x - mod(x, 4294967296) + ${xmin}::text::numeric - CASE WHEN ${xmin}::text::numeric > mod(x, 4294967296) THEN 4294967296 ELSE 0 END AS made) AS age`,
+  where: `made > 2 AND NOT pg_visible_in_snapshot(made::text::xid8, '${snapshot}'::pg_snapshot)`,
+});
+
+/** `snapshot`: the restoring transaction's. */
 export const countNewerChildren = (key: LiveForeignKey, types: readonly string[], snapshot: string): string => {
   const gone = types.map((type, index) => `unnest($${index + 1}::text[]::${type}[])`).join(", ");
   const names = types.map((_, index) => `r${index + 1}`).join(", ");
   const matches = key.columns.map((name, index) => `${columnOf("c", name)} = gone.r${index + 1}`).join(" AND ");
+  const newer = newerThan(snapshot, "c.xmin");
   return (
-    `WITH newest AS (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::numeric AS x) SELECT count(*) AS count FROM ${childTable(key)} AS c ` +
-    `JOIN ROWS FROM (${gone}) AS gone(${names}) ON ${matches} CROSS JOIN newest ` +
-    `CROSS JOIN LATERAL (SELECT x - mod(x, 4294967296) + c.xmin::text::numeric - CASE WHEN c.xmin::text::numeric > mod(x, 4294967296) THEN 4294967296 ELSE 0 END AS made) AS age ` +
-    `WHERE made > 2 AND NOT pg_visible_in_snapshot(made::text::xid8, '${snapshot}'::pg_snapshot)`
+    `SELECT count(*) AS count FROM ${childTable(key)} AS c JOIN ROWS FROM (${gone}) AS gone(${names}) ON ${matches} ` +
+    `${newer.from} WHERE ${newer.where}`
   );
 };
 

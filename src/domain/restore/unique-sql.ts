@@ -1,7 +1,8 @@
 // Unique values: which rows of the backup can't come back because a row that stays holds their value, and which of the
 // organization's rows must be out of the way while values move between them.
 import type { RestoreTable } from "./restore-table.ts";
-import { columnsOf, keyMatches, keyNames, liveTable } from "./row-sql.ts";
+import { newerThan } from "./proof-sql.ts";
+import { columnsOf, keyMatches, keyNames, keysMatch, liveTable } from "./row-sql.ts";
 import type { Staging } from "./staging-names.ts";
 
 /** A unique index of the live table that is not its primary key. */
@@ -109,4 +110,34 @@ export const countDuplicates = (staging: Staging, table: RestoreTable, index: Un
   )
     .map((name) => `n.${name} = w.${name}`)
     .join(" AND ")} JOIN (${rows}) AS h ON ${valuesMatch("n", "h", index)} AND ${keysDiffer("n", "h", table)}`;
+};
+
+/** Values of rows that the restoring transaction's snapshot does not see, as texts (u1…) with their types (t1…). */
+export function newerValues(table: RestoreTable, index: UniqueIndex, snapshot: string): string {
+  const values = index.expressions.map(
+    (_, at) =>
+      `n.u${at + 1}::text AS u${at + 1}, (SELECT quote_ident(s.nspname) || '.' || quote_ident(y.typname) FROM pg_type AS y ` +
+      `JOIN pg_namespace AS s ON s.oid = y.typnamespace WHERE y.oid = pg_typeof(n.u${at + 1})) AS t${at + 1}`,
+  );
+  const newer = newerThan(snapshot, "n.row_xmin");
+  return (
+    `SELECT ${values.join(", ")} FROM (${withValues(liveTable(table), table, index, ", r.xmin AS row_xmin")}) AS n ` +
+    `${newer.from} WHERE ${newer.where}`
+  );
+}
+
+/** Written rows that hold one of those values; parameters: a text[] for each. */
+export const countWithValues = (
+  staging: Staging,
+  table: RestoreTable,
+  index: UniqueIndex,
+  types: readonly string[],
+): string => {
+  const texts = types.map((_, at) => `$${at + 1}::text[]`).join(", ");
+  const casts = types.map((type, at) => `g.u${at + 1}::${type} AS u${at + 1}`).join(", ");
+  return (
+    `SELECT count(*) AS count FROM (${withValues(liveTable(table), table, index, "")}) AS n ` +
+    `JOIN ${staging.table("w", table.number)} AS w ON w.operation <> 'delete' AND ${keysMatch("n", "w", table)} ` +
+    `JOIN (SELECT ${casts} FROM unnest(${texts}) AS g(${types.map((_, at) => `u${at + 1}`).join(", ")})) AS h ON ${valuesMatch("n", "h", index)}`
+  );
 };

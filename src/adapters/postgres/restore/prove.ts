@@ -1,6 +1,5 @@
 // Proofs before the commit. Each failure is named; the transaction is rolled back by whoever called.
 import { BackupError } from "../../../domain/errors.ts";
-import { countDuplicates } from "../../../domain/restore/unique-sql.ts";
 import {
   countLeftBehind,
   countNewerChildren,
@@ -15,6 +14,7 @@ import {
   type LiveForeignKey,
 } from "../../../domain/restore/proof-sql.ts";
 import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
+import { proveDeferredUniques } from "./prove-deferred-uniques.ts";
 import { RestoreSession } from "./restore-session.ts";
 import type { WriteContext } from "./write-context.ts";
 import type { WritePart } from "./write-part.ts";
@@ -34,7 +34,7 @@ export async function proveWrites(input: ProofInput): Promise<readonly string[]>
   const proofs = [`images of ${rows} written rows`, `row counts of ${parts.length} tables`];
   const keys = await proveForeignKeys(input);
   proofs.push(`${keys} foreign keys of ${parts.length} tables`);
-  const deferred = context.mode === "replica" ? await proveDeferredUniques(context, parts) : 0;
+  const deferred = context.mode === "replica" ? await proveDeferredUniques(context, parts, input.url) : 0;
   if (deferred > 0) proofs.push(`${deferred} deferrable unique constraints`);
   return proofs;
 }
@@ -151,25 +151,4 @@ async function refuseNewerChildren(
   } finally {
     await other.close();
   }
-}
-
-async function proveDeferredUniques(
-  { session, staging, facts }: WriteContext,
-  parts: readonly WritePart[],
-): Promise<number> {
-  let proven = 0;
-  for (const { table } of parts) {
-    for (const index of facts.uniqueIndexes.get(table.table) ?? []) {
-      if (!index.deferrable || table.key.length === 0) continue;
-      proven += 1;
-      const duplicates = await session.count(countDuplicates(staging, table, index), `proving ${index.name}`);
-      if (duplicates > 0)
-        throw new BackupError(
-          "RestoreConflict",
-          `${duplicates} rows of ${table.table} can't come back, for ${index.name} has their values already. Nothing was committed.`,
-          { table: table.table, constraint: index.name },
-        );
-    }
-  }
-  return proven;
 }
