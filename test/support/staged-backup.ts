@@ -50,6 +50,8 @@ export async function makeStagedBackup(input: {
   readonly repository: Repository;
   readonly organizationId: string;
   readonly media?: MediaSource;
+  /** Default: all. */
+  readonly dataSets?: readonly string[];
   readonly faultySource?: (source: SourceDatabase) => SourceDatabase;
 }): Promise<StagedBackup> {
   const { url, catalogue, repository, organizationId } = input;
@@ -64,7 +66,7 @@ export async function makeStagedBackup(input: {
     policyId: null,
     trigger: "cli",
     requestedBy: "test",
-    dataSets: null,
+    dataSets: input.dataSets ?? null,
     proof: "none",
   } as const;
   const dependencies = {
