@@ -1,6 +1,6 @@
 // Consistency: the backup agrees with itself. Everything of "content", and: every foreign key between tables of the backup
 // finds its row there (but for rows that the manifest says point at another organization's), the organization's own row
-// is there, and keys are there once.
+// is there, and keys that others refer to are there once.
 //
 // Keys are told by 52-bit hashes in sorted arrays: 8 bytes a row, so that an organization of 10 million rows fits. Two keys
 // that share a hash could hide a missing row; among 10 million rows the chance is one in a hundred million.
