@@ -1,6 +1,7 @@
 // SQL files for a recovered folder: schema.sql makes the empty tables; load.sql makes and fills them with psql.
 import { splitTable } from "../domain/sql-quoting.ts";
-import type { DdlStep, RecoveryDdl } from "../domain/table-ddl.ts";
+import type { DdlStep } from "../domain/ddl-step.ts";
+import type { RecoveryDdl } from "../domain/recovery-ddl.ts";
 import { quoteIdentifier, quoteTable } from "../domain/sql-quoting.ts";
 
 export interface LoadedTable {

@@ -1,7 +1,8 @@
 // Into an empty Postgres in one transaction on one session: tables → rows → keys, indexes, sequences → foreign keys → every
 // table read back and compared with the manifest → commit.
 import { inPlace } from "../domain/placed-ddl.ts";
-import type { DdlStep, RecoveryDdl } from "../domain/table-ddl.ts";
+import type { DdlStep } from "../domain/ddl-step.ts";
+import type { RecoveryDdl } from "../domain/recovery-ddl.ts";
 import { loadTable, proveTable } from "./recover-rows.ts";
 import type { RecoverWork } from "./recover-work.ts";
 import type { TargetDatabase } from "./target-database.ts";

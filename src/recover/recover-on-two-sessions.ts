@@ -9,7 +9,8 @@
 //
 // What fails takes away what it made. A process that dies before the end leaves that to the next recovery into the database.
 import { placeIn } from "../domain/placed-ddl.ts";
-import { planRecoveryDdl, type DdlStep, type RecoveryDdl } from "../domain/table-ddl.ts";
+import type { DdlStep } from "../domain/ddl-step.ts";
+import { planRecoveryDdl, type RecoveryDdl } from "../domain/recovery-ddl.ts";
 import type { MadeObject } from "../domain/made-object.ts";
 import { quoteIdentifier, quoteTable, splitTable } from "../domain/sql-quoting.ts";
 import type { TableEntry } from "../repository/manifest.ts";

@@ -1,7 +1,7 @@
 // One organization out of the repository into an empty Postgres: with the bucket and the key alone. Its tables are there
 // with everything, proven, or not at all.
 import { mayBePlaced } from "../domain/placed-ddl.ts";
-import { planRecoveryDdl } from "../domain/table-ddl.ts";
+import { planRecoveryDdl } from "../domain/recovery-ddl.ts";
 import type { Manifest } from "../repository/manifest.ts";
 import type { OrganizationVault } from "../repository/vault.ts";
 import { recoverAtOnce } from "./recover-at-once.ts";

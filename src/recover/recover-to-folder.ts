@@ -3,7 +3,7 @@
 // its owner may read it.
 import { rm, utimes } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { planRecoveryDdl } from "../domain/table-ddl.ts";
+import { planRecoveryDdl } from "../domain/recovery-ddl.ts";
 import { isDamage } from "../repository/damage.ts";
 import type { Manifest, MediaEntry, TableEntry } from "../repository/manifest.ts";
 import { readMediaFile, readTableRows } from "../repository/read-table.ts";

@@ -3,7 +3,7 @@ import { openConnection } from "../adapters/postgres/connection.ts";
 import { connectionCodes, type PostgresFailure } from "../adapters/postgres/map-error.ts";
 import { BackupError } from "../domain/errors.ts";
 import { quoteIdentifier } from "../domain/sql-quoting.ts";
-import type { DdlStep } from "../domain/table-ddl.ts";
+import type { DdlStep } from "../domain/ddl-step.ts";
 
 export type TargetDatabase = Awaited<ReturnType<typeof openTarget>>;
 
