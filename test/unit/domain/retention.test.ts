@@ -84,6 +84,24 @@ describe("whatever the rules", () => {
     });
   });
 
+  test("the newest of all data sets stays, however many of some data sets came after it", () => {
+    const rules = { last: 1, minProven: 0, othersDays: 1 };
+    const backups = Array.from({ length: 30 }, (_, index) => ({
+      sequence: index + 1,
+      createdAtMs: startMs + index * dayMs,
+      complete: true,
+      isFull: index < 4,
+      beforeRestore: false,
+      policyId: "p0",
+      proof: "proven" as const,
+      neededBy: null,
+    }));
+    const policies = [{ id: "p0", name: "nightly", timeZone: "UTC", rules }];
+    const kept = numbersOf(keptOf({ backups, policies, legalHold: null, nowMs: startMs + 400 * dayMs }));
+    const bases = Array.from({ length: maxPartialBases + 1 }, (_, index) => 30 - maxPartialBases + index);
+    expect(kept).toEqual([4, ...bases]);
+  });
+
   test("a policy has as many proven backups afterwards as it asks for, or as many as it had", () => {
     always((input) => {
       const kept = keptOf(input);

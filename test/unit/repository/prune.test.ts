@@ -156,6 +156,21 @@ describe("what is let go", () => {
     expect(await packsOf(vault)).not.toContain(orphan.name);
   });
 
+  test("was seen unneeded long ago, but stored again since: it waits for its own grace", async () => {
+    const place = await makePlace(3);
+    const { vault } = place;
+    const orphan = vault.sealPack([]);
+    await vault.storePack(orphan);
+    await release(vault, [], place.nowMs);
+    place.nowMs += graceMs - hourMs;
+    await vault.deletePacks([orphan.name]);
+    await vault.storePack(orphan);
+    const againMs = place.nowMs;
+    place.nowMs += hourMs;
+    expect(await sweep(vault, place.nowMs)).toMatchObject({ removedPacks: 0, nextDueMs: againMs + graceMs });
+    expect(await sweep(vault, againMs + graceMs)).toMatchObject({ removedPacks: 1 });
+  });
+
   test("takes no number again, and the next backups go on where the newest stands", async () => {
     const place = await makePlace(4);
     await release(place.vault, [1, 2, 3], place.nowMs);
@@ -228,6 +243,15 @@ test("a lease that is gone, or a hold that was placed, ends it before anything m
   };
   await expect(sweepVault(vault, { nowMs, graceMs, assertMayGoOn: refused })).rejects.toThrow("the lease went");
   expect(place.store.objects.size).toBe(objects);
+
+  // It is asked again: between the manifests and the packs the lease can go, too.
+  const before = await packsOf(vault);
+  let asked = 0;
+  const refusedLater = async (): Promise<void> => void ((asked += 1) > 1 && (await refused()));
+  const later = { nowMs: nowMs + graceMs, graceMs, assertMayGoOn: refusedLater };
+  await expect(sweepVault(vault, later)).rejects.toThrow("the lease went");
+  expect(await vault.listSequences()).toEqual([3, 4, 5]);
+  expect(await packsOf(vault)).toEqual(before);
 });
 
 describe("what is wrong ends a prune before it changes anything", () => {
