@@ -1,23 +1,15 @@
 // Gives the staged rows of a copy their new keys.
 import type { ClonePlan } from "../../../domain/restore/clone-plan.ts";
 import { createCloneFunctions, createKeys, createPaths, mapStagedRows } from "../../../domain/restore/clone-sql.ts";
-import { planRestore } from "../../../domain/restore/restore-plan.ts";
 import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
 import { findOldIds, refuseStrangers, refuseTooLong } from "./check-copied-rows.ts";
 import { nameClone } from "./clone-names.ts";
+import { planBackup } from "./plan-backup.ts";
 import type { RestoreContext } from "./restore-context.ts";
 
 /** The organization that is copied owns every staged row, by the row itself. */
 export function planSource({ input, liveSchema }: RestoreContext): readonly RestoreTable[] {
-  return planRestore({
-    organizationId: input.organizationId,
-    catalogue: input.catalogue,
-    backupSchema: input.backup.schema,
-    stored: input.backup.tables,
-    selection: input.selection,
-    renamedColumns: input.renamedColumns,
-    liveSchema,
-  }).tables;
+  return planBackup(input, liveSchema, { organizationId: input.organizationId }).tables;
 }
 
 /** All tables are staged, under their old keys. @returns notes for people. @throws CloneRefused */

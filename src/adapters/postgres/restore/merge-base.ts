@@ -1,10 +1,10 @@
 // The later backup of a three-way merge, as it is staged beside the first: by its own schema, under the same numbers.
-import { planRestore } from "../../../domain/restore/restore-plan.ts";
 import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
 import { restoredNames } from "../../../domain/restore/row-sql.ts";
 import { everything } from "../../../domain/restore-request.ts";
 import type { TableName } from "../../../domain/schema.ts";
 import type { BackupTable } from "../../../ports/restore-target.ts";
+import { planBackup } from "./plan-backup.ts";
 import { refuseBlockingDrift, type RestoreContext } from "./restore-context.ts";
 
 export interface BaseTable {
@@ -19,15 +19,7 @@ export function planMergeBase({ input, plan, liveSchema }: RestoreContext): Read
   const found = new Map<TableName, BaseTable>();
   const { mergeBase } = input;
   if (mergeBase === null) return found;
-  const base = planRestore({
-    organizationId: input.targetOrganizationId,
-    catalogue: input.catalogue,
-    backupSchema: mergeBase.schema,
-    stored: mergeBase.tables,
-    selection: everything,
-    renamedColumns: input.renamedColumns,
-    liveSchema,
-  });
+  const base = planBackup(input, liveSchema, { backup: mergeBase, selection: everything });
   const wanted = new Set(plan.tables.map(({ table }) => table));
   refuseBlockingDrift({ drift: base.drift.filter(({ table }) => wanted.has(table)) });
   for (const target of plan.tables) {

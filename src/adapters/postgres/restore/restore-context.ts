@@ -2,7 +2,7 @@
 import { sha256 } from "../../../crypto/sha256.ts";
 import { canonicalSchema } from "../../../domain/canonical-schema.ts";
 import { BackupError } from "../../../domain/errors.ts";
-import { planRestore, type RestorePlan } from "../../../domain/restore/restore-plan.ts";
+import type { RestorePlan } from "../../../domain/restore/restore-plan.ts";
 import { keptSchemaSql } from "../../../domain/restore/kept-schema.ts";
 import { Staging, stagingSchema } from "../../../domain/restore/staging-names.ts";
 import type { SchemaDescription } from "../../../domain/schema.ts";
@@ -10,6 +10,7 @@ import { quoteLiteral } from "../../../domain/sql-quoting.ts";
 import type { RestorePlanInput } from "../../../ports/restore-target.ts";
 import { readSchema } from "../read-schema.ts";
 import { lacksRoom, mapRestoreError } from "./map-restore-error.ts";
+import { planBackup } from "./plan-backup.ts";
 import { RestoreSession } from "./restore-session.ts";
 
 export interface RestoreContext {
@@ -53,15 +54,7 @@ async function withContextOnce<T>(
     });
     const searchPath = searchPathOf(liveSchema, input.catalogue.schemas);
     await session.setSearchPath(searchPath);
-    const plan = planRestore({
-      organizationId: input.targetOrganizationId,
-      catalogue: input.catalogue,
-      backupSchema: input.backup.schema,
-      stored: input.backup.tables,
-      selection: input.selection,
-      renamedColumns: input.renamedColumns,
-      liveSchema,
-    });
+    const plan = planBackup(input, liveSchema);
     const { restoreId } = input;
     return work({
       session,
