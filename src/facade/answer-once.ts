@@ -1,8 +1,8 @@
 // With an Idempotency-Key, the same request is worked on once, whatever happens to its answer on the way.
-import { createHash } from "node:crypto";
 import type { Request } from "express";
 import type { Binding } from "../control/bound-sessions.ts";
 import { claimKey, keepAnswer, releaseKey, type KeyedRequest } from "../control/idempotency.ts";
+import { sha256 } from "../crypto/sha256.ts";
 import { BackupError } from "../domain/errors.ts";
 import type { FacadeDependencies } from "./dependencies.ts";
 import type { Answer, Endpoint } from "./endpoint.ts";
@@ -21,7 +21,7 @@ export async function answerOnce(
   const organizationId = binding.organizationId;
   if (organizationId === null) return await work();
   const content = JSON.stringify([request.method, request.path, request.query, request.body ?? null]);
-  const requestHash = createHash("sha256").update(content).digest("hex");
+  const requestHash = sha256(content);
   const keyed: KeyedRequest = { organizationId, actor: binding.actor, key, requestHash };
   const state = await sessions.run(binding, (bound) => claimKey(bound, keyed));
   switch (state.kind) {
