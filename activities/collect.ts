@@ -25,7 +25,7 @@ const worthReadingAheadBytes = 16 * 1024 * 1024;
  */
 export async function collectBatch(bench: Bench, key: BatchKey): Promise<CollectedBatch> {
   const session = bench.session(key);
-  const figures: Figures = { ...noContent, ids: new Set() };
+  const figures = newFigures();
   const cancelled = Context.current().cancellationSignal;
   return await beatWhile(
     () => ({ batch: key.batch, rows: figures.rows, bytes: figures.rawBytes }),
@@ -50,7 +50,7 @@ export async function collectBatch(bench: Bench, key: BatchKey): Promise<Collect
  */
 export function collectFirstAhead(bench: Bench, session: BackupSession): void {
   if (session.parts.estimatedBytes < worthReadingAheadBytes) return;
-  session.collecting = collectInTurn(bench, session, 1, { ...noContent, ids: new Set() });
+  session.collecting = collectInTurn(bench, session, 1, newFigures());
   session.collecting.catch(() => {});
 }
 
@@ -58,6 +58,7 @@ const noContent = { rows: 0, rawBytes: 0, reusedBytes: 0, fileBytes: 0, freshByt
 
 /** Of one batch so far; `ids` are its own segments. */
 type Figures = typeof noContent & { readonly ids: Set<string> };
+const newFigures = (): Figures => ({ ...noContent, ids: new Set() });
 
 interface FillOrder {
   readonly collector: OrganizationProgress;

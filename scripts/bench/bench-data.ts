@@ -2,10 +2,17 @@
 import { Client } from "pg";
 import { createSampleSchema, generateSampleWeddings, type SampleResult } from "../../src/samples/generate.ts";
 import type { SampleSize } from "../../src/samples/sample-size.ts";
+import type { fillBeforeIndexes } from "./fill-before-indexes.ts";
 
-export async function makeWeddings(url: string, size: SampleSize, mediaDir: string | null): Promise<SampleResult> {
+/** `around`: what surrounds the filling of the schema. */
+export async function makeWeddings(
+  url: string,
+  size: SampleSize,
+  mediaDir: string | null,
+  around: typeof fillBeforeIndexes = (_, fill) => fill(),
+): Promise<SampleResult> {
   await createSampleSchema(url);
-  return await generateSampleWeddings({ ...size, databaseUrl: url, mediaDir, seed: 1 });
+  return await around(url, () => generateSampleWeddings({ ...size, databaseUrl: url, mediaDir, seed: 1 }));
 }
 
 /** One row in a hundred of the large tables, wherever it lies. */

@@ -1,7 +1,7 @@
 // P9 at its far end: one organization of about 10 GB of COPY text, backed up once to disk. Once, not interleaved: what is
 // asked is whether memory grows with size, and no peer holds more than a pipe's buffers.
-import { createSampleSchema, generateSampleWeddings } from "../../src/samples/generate.ts";
 import { megabytes, type BenchContext } from "./bench-context.ts";
+import { makeWeddings } from "./bench-data.ts";
 import { fillBeforeIndexes } from "./fill-before-indexes.ts";
 import type { Measurement } from "./measurement.ts";
 import { Product } from "./product.ts";
@@ -11,10 +11,7 @@ export async function measureHuge(context: BenchContext): Promise<Measurement[]>
   const sourceUrl = await servers.createDatabase("huge");
   say("  making the organization");
   const weddings = { ...size.weddings, organizations: 1, bigFactor: size.hugeFactor };
-  await createSampleSchema(sourceUrl);
-  const { organizationIds, copyBytes } = await fillBeforeIndexes(sourceUrl, () =>
-    generateSampleWeddings({ ...weddings, databaseUrl: sourceUrl, mediaDir: null, seed: 1 }),
-  );
+  const { organizationIds, copyBytes } = await makeWeddings(sourceUrl, weddings, null, fillBeforeIndexes);
   const [huge = ""] = organizationIds;
   const gigabytes = (copyBytes / 1e9).toFixed(1);
   const product = await Product.start({ ...context, sourceUrl, store: "disk" });
