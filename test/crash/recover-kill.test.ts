@@ -8,6 +8,7 @@ import {
   catalogue,
   createKillableRecovery,
   everythingIn,
+  killRecovery,
   pauseRecovery,
   workingSchemasIn,
   type KillableRecovery,
@@ -85,12 +86,9 @@ test.each([
   ["in the last move", /DROP SCHEMA/],
 ] as const)("killed %s, the same command again ends well", async (_, point) => {
   const target = await newDatabase();
-  const pause = await pauseRecovery(target, point);
+  const { code, pause } = await killRecovery(recovery, target, point);
   try {
-    const killed = recovery.start(target.url);
-    await pause.reached();
-    killed.signal("SIGKILL");
-    expect((await killed.ended).code).toBe(null);
+    expect(code).toBe(null);
     expect((await workingSchemasIn(target)).length).toBeGreaterThan(2);
     // Its sessions still wait at the point: the server has to notice by itself that nobody is there any more.
     await pause.lift();
@@ -103,11 +101,7 @@ test.each([
 test("killed twice in the same database, it ends well at the third try", async () => {
   const target = await newDatabase();
   for (const point of [/SET SCHEMA/, "rows"] as const) {
-    const pause = await pauseRecovery(target, point);
-    const killed = recovery.start(target.url);
-    await pause.reached();
-    killed.signal("SIGKILL");
-    await killed.ended;
+    const { pause } = await killRecovery(recovery, target, point);
     await pause.lift();
     await pause.release();
   }
@@ -150,11 +144,7 @@ describe("kill -9 of Postgres while foreign keys are proven", () => {
 
   test("and of the command with it: again ends well", async () => {
     const target = await databaseOnIt("two");
-    const pause = await pauseRecovery(target, /FOREIGN KEY/);
-    const first = recovery.start(target.url);
-    await pause.reached();
-    first.signal("SIGKILL");
-    await first.ended;
+    const { pause } = await killRecovery(recovery, target, /FOREIGN KEY/);
     await postgres.killAndRestart();
     await pause.lift();
     expect((await workingSchemasIn(target)).length).toBeGreaterThan(2);

@@ -5,7 +5,7 @@ import { recoverToDatabase } from "../../src/recover/recover-to-database.ts";
 import {
   createKillableRecovery,
   everythingIn,
-  pauseRecovery,
+  killRecovery,
   waitForNoSessions,
   workingSchemasIn,
   type KillableRecovery,
@@ -34,11 +34,7 @@ const recoverSmall = ({ url }: TestDatabase) => recoverToDatabase({ ...small, da
 beforeAll(async () => {
   recovery = await createKillableRecovery();
   left = await newDatabase();
-  const pause = await pauseRecovery(left, /SET SCHEMA/);
-  const killed = recovery.start(left.url);
-  await pause.reached();
-  killed.signal("SIGKILL");
-  await killed.ended;
+  const { pause } = await killRecovery(recovery, left, /SET SCHEMA/);
   await pause.lift();
   await pause.release();
   await waitForNoSessions(left);

@@ -116,6 +116,24 @@ export async function pauseRecovery({ url }: { readonly url: string }, point: Pa
   };
 }
 
+/** One that is killed at the point. Its sessions go on waiting there. @returns the process' exit code, and what holds them up. */
+export async function killRecovery(
+  recovery: KillableRecovery,
+  target: TestDatabase,
+  point: PausePoint,
+): Promise<{ readonly code: number | null; readonly pause: Pause }> {
+  const pause = await pauseRecovery(target, point);
+  try {
+    const killed = recovery.start(target.url);
+    await pause.reached();
+    killed.signal("SIGKILL");
+    return { code: (await killed.ended).code, pause };
+  } catch (error) {
+    await pause.release();
+    throw error;
+  }
+}
+
 /** Everything that is not the server's own: what it is, its number and, of schemas, the comment. */
 export const everythingIn = (database: TestDatabase) =>
   database

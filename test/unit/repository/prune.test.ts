@@ -142,12 +142,17 @@ describe("what is let go", () => {
     expect(await outcomeOf(() => release(vault, [2], nowMs))).toBe("Internal");
   });
 
-  test("leaves packs that nobody names alone until they are old and were seen unneeded for the grace", async () => {
+  /** A pack that nobody names, seen unneeded now. */
+  async function makeOrphan() {
     const place = await makePlace(3);
-    const { vault } = place;
-    const orphan = vault.sealPack([]);
-    await vault.storePack(orphan);
-    await release(vault, [], place.nowMs);
+    const orphan = place.vault.sealPack([]);
+    await place.vault.storePack(orphan);
+    await release(place.vault, [], place.nowMs);
+    return { place, vault: place.vault, orphan };
+  }
+
+  test("leaves packs that nobody names alone until they are old and were seen unneeded for the grace", async () => {
+    const { place, vault, orphan } = await makeOrphan();
     place.nowMs += graceMs - 1;
     await sweep(vault, place.nowMs);
     expect(await packsOf(vault)).toContain(orphan.name);
@@ -157,11 +162,7 @@ describe("what is let go", () => {
   });
 
   test("was seen unneeded long ago, but stored again since: it waits for its own grace", async () => {
-    const place = await makePlace(3);
-    const { vault } = place;
-    const orphan = vault.sealPack([]);
-    await vault.storePack(orphan);
-    await release(vault, [], place.nowMs);
+    const { place, vault, orphan } = await makeOrphan();
     place.nowMs += graceMs - hourMs;
     await vault.deletePacks([orphan.name]);
     await vault.storePack(orphan);
