@@ -46,11 +46,17 @@ test("rows are read while the run has not asked for them", async () => {
         }
       },
   );
-  const asking = { organizationId, activity: "collectBatch", when: "before" } as const;
-  const released = (): Promise<void> => waitUntil("rows were read", () => chunks > 20);
-  await rig.startWorker({ source, activityInterceptors: [activityPoints({ pauses: [asking], released })] });
+  // Two batches are asked for at a time, and either may come first.
+  const pauses = [1, 2].map(() => ({ organizationId, activity: "collectBatch", when: "before" }) as const);
+  let isReadAhead = false;
+  const released = async (): Promise<void> => {
+    await waitUntil("rows were read", () => chunks > 20);
+    isReadAhead = true; // a wait that is given up fails the activity alone, and the run asks again
+  };
+  await rig.startWorker({ source, activityInterceptors: [activityPoints({ pauses, released })] });
   const outcome = await rig.backUp(organizationId, { proof: "consistency" });
   expect(outcome).toMatchObject({ status: "completed", restarts: 0 });
+  expect(isReadAhead).toBe(true);
 });
 
 test("a read ahead that fails is done again when the run asks, and nothing is missing or twice", async () => {
