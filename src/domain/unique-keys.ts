@@ -23,6 +23,7 @@ function describe(table: TableDescription, name: string, definition: string): Un
   return {
     name,
     expressions,
+    operators: null,
     columns,
     condition: null,
     nullsEqual: definition.includes("NULLS NOT DISTINCT"),

@@ -3,9 +3,9 @@
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { Client } from "pg";
 import type { BackupContent, RestorePlanInput } from "../../src/ports/restore-target.ts";
+import { applyWhileOthers } from "../support/apply-while-others.ts";
 import { createRestoreFixture, optionsOf, type RestoreFixture } from "../support/restore-fixture.ts";
 import { catalogueOf } from "../support/schema-builder.ts";
-import { waitUntil } from "../support/wait-until.ts";
 
 const schemaSql = `
   CREATE TABLE orgs (id integer PRIMARY KEY);
@@ -13,17 +13,19 @@ const schemaSql = `
   CREATE TABLE gifts (id integer PRIMARY KEY, guest_id integer NOT NULL REFERENCES guests ON DELETE CASCADE, what text);
   CREATE TABLE seats (id integer PRIMARY KEY, org_id integer NOT NULL REFERENCES orgs, place integer,
     UNIQUE (place) DEFERRABLE INITIALLY DEFERRED);
+  CREATE TABLE tags (id integer PRIMARY KEY DEFERRABLE, org_id integer NOT NULL REFERENCES orgs);
   INSERT INTO orgs VALUES (1), (2);
   INSERT INTO guests VALUES (1, 1), (2, 1), (20, 2);
   INSERT INTO gifts VALUES (1, 1, 'spoons'), (2, 2, 'forks'), (20, 20, 'theirs');
-  INSERT INTO seats VALUES (1, 1, 5), (2, 1, 7), (20, 2, 20)`;
+  INSERT INTO seats VALUES (1, 1, 5), (2, 1, 7), (20, 2, 20);
+  INSERT INTO tags VALUES (1, 1), (20, 2)`;
 
 let fixture: RestoreFixture;
 let backup: BackupContent;
 let holder: Client;
 
 beforeEach(async () => {
-  const tables = ["public.orgs", "public.guests", "public.gifts", "public.seats"];
+  const tables = ["public.orgs", "public.guests", "public.gifts", "public.seats", "public.tags"];
   fixture = await createRestoreFixture(schemaSql, catalogueOf(tables));
   backup = await fixture.backUp("1");
   holder = new Client({ connectionString: fixture.database.url });
@@ -34,24 +36,8 @@ afterEach(async () => {
   await fixture.drop();
 });
 
-/** Applies; when its transaction waits for the row that `lockSql` locks, `others` come and commit. */
-async function applyBeside(input: RestorePlanInput, lockSql: string, others: string) {
-  await fixture.target.stage(input, () => {});
-  await fixture.target.diff(input);
-  await holder.query("BEGIN");
-  await holder.query(lockSql);
-  const applying = fixture.target.apply(input, optionsOf(input.strategy, input.liveOnly));
-  applying.catch(() => {}); // awaited below
-  await waitUntil("the transaction waits for the row", async () => {
-    const waiting = await fixture.query(
-      "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'wedsync-backup restore' AND wait_event_type = 'Lock'",
-    );
-    return waiting.length > 0;
-  });
-  await fixture.query(others);
-  await holder.query("ROLLBACK");
-  return await applying;
-}
+const applyBeside = (input: RestorePlanInput, lockSql: string, others: string) =>
+  applyWhileOthers(fixture, holder, input, { lockSql, others });
 
 const orphans = () => fixture.query("SELECT id FROM gifts WHERE guest_id NOT IN (SELECT id FROM guests)");
 const only = (...tables: string[]) => ({ selection: { dataSets: null, tables, records: null } });
@@ -87,12 +73,24 @@ test("a value that comes back, under a constraint that is checked at the end, is
   expect(await fixture.query("SELECT id FROM seats WHERE place = 5")).toEqual([{ id: 21 }]);
 });
 
+test("so is a primary key that is checked at the end", async () => {
+  await fixture.query("DELETE FROM tags WHERE id = 1; INSERT INTO seats VALUES (8, 1, 80)");
+  const input = fixture.plan("1", backup, { liveOnly: "mirror" });
+  const lock = "SELECT 1 FROM seats WHERE id = 8 FOR UPDATE";
+  const applying = applyBeside(input, lock, "INSERT INTO tags VALUES (1, 2)");
+  await expect(applying).rejects.toMatchObject({ code: "RestoreConflict" });
+  expect(await fixture.query("SELECT org_id FROM tags WHERE id = 1")).toEqual([{ org_id: 2 }]);
+});
+
 test("another value that comes at the same time, under such a constraint, is no matter", async () => {
   await fixture.query("DELETE FROM seats WHERE id = 1; INSERT INTO seats VALUES (8, 1, 80)");
   const input = fixture.plan("1", backup, { liveOnly: "mirror" });
   const lock = "SELECT 1 FROM seats WHERE id = 8 FOR UPDATE";
   const result = await applyBeside(input, lock, "INSERT INTO seats VALUES (21, 2, 6)");
-  expect(result).toMatchObject({ applied: true, proofs: expect.arrayContaining(["1 deferrable unique constraints"]) });
+  expect(result).toMatchObject({
+    applied: true,
+    proofs: expect.arrayContaining(["1 deferrable unique and exclusion constraints"]),
+  });
   expect(await fixture.query("SELECT id FROM seats WHERE place IN (5, 6) ORDER BY id")).toEqual([
     { id: 1 },
     { id: 21 },

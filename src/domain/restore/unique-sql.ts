@@ -5,11 +5,16 @@ import { newerThan } from "./proof-sql.ts";
 import { columnsOf, keyMatches, keyNames, keysMatch, liveTable } from "./row-sql.ts";
 import type { Staging } from "./staging-names.ts";
 
-/** A unique index of the live table that is not its primary key. */
+/**
+ * What no two rows of the live table may share: a unique index, or that of an exclusion constraint. A primary key, which is
+ * compared as a key, is among them only where it is checked at the end.
+ */
 export interface UniqueIndex {
   readonly name: string;
   /** As pg_get_indexdef() prints each column or expression: of the table's own columns, without alias. */
   readonly expressions: readonly string[];
+  /** Of an exclusion constraint, one for each expression: two rows for which all are true exclude each other. Null = equality. */
+  readonly operators: readonly string[] | null;
   readonly condition: string | null;
   readonly nullsEqual: boolean;
   /** Checked at the end of the transaction, by a trigger that replica mode does not fire. */
@@ -30,10 +35,11 @@ function withValues(from: string, table: RestoreTable, index: UniqueIndex, more:
   return `SELECT ${[...keys, ...values].join(", ")}${more} FROM ${from} AS r${where}`;
 }
 
-const valuesMatch = (a: string, b: string, { expressions, nullsEqual }: UniqueIndex): string =>
+const valuesMatch = (a: string, b: string, { expressions, operators, nullsEqual }: UniqueIndex): string =>
   expressions
     .map((_, position) => {
       const [left, right] = [`${a}.u${position + 1}`, `${b}.u${position + 1}`];
+      if (operators !== null) return `${left} ${operators[position]} ${right}`;
       return nullsEqual ? `(${left} = ${right} OR (${left} IS NULL AND ${right} IS NULL))` : `${left} = ${right}`;
     })
     .join(" AND ");
@@ -102,14 +108,16 @@ export function parkHolders(
   );
 }
 
-/** Values that two rows hold, one of them just written. */
+/** Values that two rows hold, one of them just written. By their places: of a primary key, two may have one key. */
 export const countDuplicates = (staging: Staging, table: RestoreTable, index: UniqueIndex): string => {
-  const rows = withValues(liveTable(table), table, index, "");
+  const rows = withValues(liveTable(table), table, index, ", r.tableoid AS row_table, r.ctid AS row_place");
   return `SELECT count(*) AS count FROM (${rows}) AS n JOIN ${staging.table("w", table.number)} AS w ON w.operation <> 'delete' AND ${keyNames(
     table,
   )
     .map((name) => `n.${name} = w.${name}`)
-    .join(" AND ")} JOIN (${rows}) AS h ON ${valuesMatch("n", "h", index)} AND ${keysDiffer("n", "h", table)}`;
+    .join(
+      " AND ",
+    )} JOIN (${rows}) AS h ON ${valuesMatch("n", "h", index)} AND (n.row_table, n.row_place) <> (h.row_table, h.row_place)`;
 };
 
 /** Values of rows that the restoring transaction's snapshot does not see, as texts (u1…) with their types (t1…). */

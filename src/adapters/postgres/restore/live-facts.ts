@@ -32,12 +32,15 @@ const uniqueIndexesSql = `
   SELECT coalesce(json_agg(i ORDER BY i.table, i.name), '[]') FROM (
     SELECT ${nameOf("x.indrelid")} AS table, c.relname AS name,
       (SELECT json_agg(pg_get_indexdef(x.indexrelid, p, false) ORDER BY p) FROM generate_series(1, x.indnkeyatts) p) AS expressions,
+      (SELECT json_agg(format('OPERATOR(%I.%s)', n.nspname, o.oprname) ORDER BY e.position) FROM pg_constraint k
+        CROSS JOIN LATERAL unnest(k.conexclop) WITH ORDINALITY e(oid, position) JOIN pg_operator o ON o.oid = e.oid
+        JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE k.conindid = x.indexrelid AND k.conrelid = x.indrelid) AS operators,
       pg_get_expr(x.indpred, x.indrelid) AS condition,
       coalesce((to_jsonb(x) ->> 'indnullsnotdistinct')::boolean, false) AS "nullsEqual", NOT x.indimmediate AS deferrable,
       (SELECT coalesce(json_agg(DISTINCT a.attname), '[]') FROM pg_attribute a WHERE a.attrelid = x.indrelid AND a.attnum > 0 AND (a.attnum = ANY (x.indkey)
         OR EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = x.indexrelid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = x.indrelid AND d.refobjsubid = a.attnum))) AS columns
     FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid JOIN pg_class t ON t.oid = x.indrelid
-    WHERE x.indisunique AND NOT x.indisprimary AND x.indislive AND ${nameOf("x.indrelid")} = ANY ($1)) i`;
+    WHERE (x.indisunique AND NOT (x.indisprimary AND x.indimmediate) OR x.indisexclusion) AND x.indislive AND ${nameOf("x.indrelid")} = ANY ($1)) i`;
 
 export async function readLiveFacts(session: RestoreSession, tables: readonly TableName[]): Promise<LiveFacts> {
   const doing = "reading keys and indexes";

@@ -113,6 +113,7 @@ function valueAside(
 ): string | null {
   const isNullable = table.live.columns.find((each) => each.name === name)?.notNull === false;
   if (isNullable && !index.nullsEqual) return "NULL";
+  if (index.operators !== null) return null; // under <>, a value that nobody has excludes the more rows
   const refers = facts.foreignKeys.some((key) => key.rootTable === table.table && key.columns.includes(name));
   return refers ? null : (unusedValues.find(([type]) => type.test(liveType ?? ""))?.[1] ?? null);
 }

@@ -14,7 +14,7 @@ import {
   type LiveForeignKey,
 } from "../../../domain/restore/proof-sql.ts";
 import type { RestoreTable } from "../../../domain/restore/restore-table.ts";
-import { proveDeferredUniques } from "./prove-deferred-uniques.ts";
+import { proveDeferredConstraints } from "./prove-deferred-constraints.ts";
 import { RestoreSession } from "./restore-session.ts";
 import type { WriteContext } from "./write-context.ts";
 import type { WritePart } from "./write-part.ts";
@@ -34,8 +34,8 @@ export async function proveWrites(input: ProofInput): Promise<readonly string[]>
   const proofs = [`images of ${rows} written rows`, `row counts of ${parts.length} tables`];
   const keys = await proveForeignKeys(input);
   proofs.push(`${keys} foreign keys of ${parts.length} tables`);
-  const deferred = context.mode === "replica" ? await proveDeferredUniques(context, parts, input.url) : 0;
-  if (deferred > 0) proofs.push(`${deferred} deferrable unique constraints`);
+  const deferred = context.mode === "replica" ? await proveDeferredConstraints(context, parts, input.url) : 0;
+  if (deferred > 0) proofs.push(`${deferred} deferrable unique and exclusion constraints`);
   return proofs;
 }
 

@@ -1,7 +1,7 @@
 // What all writes of one transaction share, and how triggers stand in it.
 //
 // replica mode (session_replication_role, where granted): no triggers, no cascades, no foreign-key checks; so foreign keys
-// are proven by SQL (prove.ts), deferred unique constraints too, and parents are locked as their triggers would have done.
+// are proven by SQL (prove.ts), deferred unique and exclusion constraints too, and parents are locked as their triggers would have done.
 // origin mode: parents first and children first, circles by NULL and fill-in, the database checks itself; a trigger that
 // changes rows makes the proof fail, by name.
 import type { Staging } from "../../../domain/restore/staging-names.ts";

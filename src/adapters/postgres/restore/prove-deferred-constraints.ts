@@ -1,4 +1,5 @@
-// Unique constraints that are checked at the end of a transaction, by a trigger that rests in replica mode: proven here.
+// Unique and exclusion constraints that are checked at the end of a transaction, by a trigger that rests in replica mode:
+// proven here.
 import { BackupError } from "../../../domain/errors.ts";
 import { countDuplicates, countWithValues, newerValues, type UniqueIndex } from "../../../domain/restore/unique-sql.ts";
 import { RestoreSession } from "./restore-session.ts";
@@ -6,7 +7,7 @@ import type { WriteContext } from "./write-context.ts";
 import type { WritePart } from "./write-part.ts";
 
 /** @returns how many were proven. @throws RestoreConflict, RestoreTargetBusy */
-export async function proveDeferredUniques(
+export async function proveDeferredConstraints(
   context: WriteContext,
   parts: readonly WritePart[],
   url: string,
