@@ -31,7 +31,7 @@ describe("restoring guests", () => {
   });
   afterAll(() => fixture.drop());
   beforeEach(async () => {
-    await fixture.query("DELETE FROM guests WHERE org_id = 1");
+    await fixture.query("DELETE FROM guests WHERE id < 100");
   });
 
   const fill = async (guests: readonly Guest[]): Promise<void> => {
@@ -169,6 +169,19 @@ describe("restoring guests", () => {
       await fixture.target.decide(input.restoreId, [{ number: second(), decision: "take backup" }]);
       expect(await apply()).toMatchObject({ applied: true });
       expect(await read()).toEqual([anna, bert, cara]);
+    });
+
+    test("does not ask again about a row whose key is another organization's when that one changes it", async () => {
+      await fixture.query(
+        "DELETE FROM guests WHERE id = 3; INSERT INTO guests (id, org_id, notes) VALUES (3, 2, 'theirs')",
+      );
+      input = fixture.plan("1", input.backup, { strategy: "prompt" });
+      await fixture.target.stage(input, () => {});
+      await fixture.target.diff(input);
+      await fixture.target.decideRest(input.restoreId, { table: null, decision: "keep live" });
+      await fixture.query("UPDATE guests SET notes = 'their own business' WHERE id = 3");
+      await fixture.query("INSERT INTO guests (id, org_id) VALUES (7, 1)"); // so that it is compared again
+      expect(await apply()).toMatchObject({ applied: true });
     });
 
     test("asks about a row that was removed or made different since", async () => {

@@ -1,4 +1,4 @@
-// Every statement of a restore or a rollback that writes live rows asks by itself whose they are. Here its working tables
+// Every statement of a restore or a rollback that writes live rows, or goes by them, asks by itself whose they are. Here its working tables
 // name a row of another organization beside one of ours, as no planning should make them; each statement runs alone, so
 // that no other guard stands in for its own.
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test } from "@jest/globals";
@@ -8,6 +8,8 @@ import { everything } from "../../src/domain/restore-request.ts";
 import { planRestore } from "../../src/domain/restore/restore-plan.ts";
 import type { RestoreTable } from "../../src/domain/restore/restore-table.ts";
 import { Staging } from "../../src/domain/restore/staging-names.ts";
+import { hashShownRows } from "../../src/domain/restore/difference-sql.ts";
+import { markTakenByValue, type UniqueIndex } from "../../src/domain/restore/unique-sql.ts";
 import { deleteByHash, refuseChanged } from "../../src/domain/restore/undo-sql.ts";
 import {
   captureBefore,
@@ -160,6 +162,46 @@ describe("alone, a statement leaves another organization's row", () => {
       { k1: ours, refused: null },
       { k1: theirs, refused: "changed since" },
     ]);
+  });
+
+  test.each(places)("of %s out of what it hashes for people", async (place) => {
+    const table = tableOf(place);
+    const d = staging.table("d", table.number);
+    await client.query(
+      `CREATE TABLE ${d} AS SELECT 'taken'::text AS kind, id AS k1, NULL::uuid AS live_hash FROM ${table.table} WHERE id IN (${ours}, ${theirs})`,
+    );
+    expect(await run(hashShownRows(staging, table))).toBe(1);
+    expect((await client.query(`SELECT k1 FROM ${d} WHERE live_hash IS NOT NULL`)).rows).toEqual([{ k1: ours }]);
+  });
+
+  test.each([
+    ["guests", "changed"],
+    ["guests", "live only"],
+    ["gifts", "changed"],
+    ["gifts", "live only"],
+  ])("of %s, %s, and its unique value: it counts on none but ours to give one up", async (place, kind) => {
+    const table = tableOf(place);
+    const [d, s] = [staging.table("d", table.number), staging.table("s", table.number)];
+    const index: UniqueIndex = {
+      name: "one_note",
+      expressions: ["note"],
+      operators: null,
+      condition: null,
+      nullsEqual: false,
+      deferrable: false,
+      columns: ["note"],
+    };
+    // Two rows come back, with the note that one of ours has and with the one that theirs has; both are said to move on.
+    await client.query(`UPDATE ${table.table} SET note = 'another' WHERE id = 2`);
+    await client.query(
+      `CREATE TABLE ${s} AS SELECT * FROM ${table.table} WHERE id IN (${ours}, ${theirs}); UPDATE ${s} SET id = id + 10`,
+    );
+    await client.query(
+      `CREATE TABLE ${d} AS SELECT * FROM (VALUES ('${kind}', ${ours}), ('${kind}', ${theirs}), ('missing', ${ours + 10}), ('missing', ${theirs + 10})) AS x(kind, k1)`,
+    );
+    const fate = { writesChanged: true, movesChanged: true, removesLiveOnly: true };
+    expect(await run(markTakenByValue(staging, table, index, fate))).toBe(1);
+    expect((await client.query(`SELECT k1 FROM ${d} WHERE kind = 'taken'`)).rows).toEqual([{ k1: theirs + 10 }]);
   });
 });
 
