@@ -56,9 +56,7 @@ test("a CSRF token is its own session's: another one's changes nothing", async (
 
 test("a session does not make another session of itself", async () => {
   const { cookie, csrfToken } = await openSession("anna");
-  const answer = await request(facade.url)
-    .post("/api/session")
-    .set({ Cookie: cookie, "X-CSRF-Token": csrfToken });
+  const answer = await request(facade.url).post("/api/session").set({ Cookie: cookie, "X-CSRF-Token": csrfToken });
   expect([answer.status, answer.body.code, answer.headers["set-cookie"]]).toEqual([401, "Unauthenticated", undefined]);
 });
 

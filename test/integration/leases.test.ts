@@ -58,16 +58,20 @@ const insertRestore = (id: string, status: string, waitsUntil: string | null = n
     [id, organizationId, status, waitsUntil],
   );
 const lease = async () =>
-  (await owner.query<{ operation: string; holder: string; left: number }>(
-    `SELECT operation, holder, round(extract(epoch FROM expires_at - now()) / 60)::integer AS left FROM backup.backup_leases WHERE organization_id = $1`,
-    [organizationId],
-  ))[0];
+  (
+    await owner.query<{ operation: string; holder: string; left: number }>(
+      `SELECT operation, holder, round(extract(epoch FROM expires_at - now()) / 60)::integer AS left FROM backup.backup_leases WHERE organization_id = $1`,
+      [organizationId],
+    )
+  )[0];
 const expire = () => owner.query("UPDATE backup.backup_leases SET expires_at = now() - interval '1 second'");
 const statusOf = async (table: string, id: string) =>
-  (await owner.query<{ status: string; error_code: string | null }>(
-    `SELECT status, error_code FROM backup.${table} WHERE id = $1`,
-    [id],
-  ))[0];
+  (
+    await owner.query<{ status: string; error_code: string | null }>(
+      `SELECT status, error_code FROM backup.${table} WHERE id = $1`,
+      [id],
+    )
+  )[0];
 
 const askers = {
   backup: (id: string) => openJob(id),
