@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/g
 import { openControlDatabase, type ControlDatabase } from "../../src/control/control-database.ts";
 import { createLedgers } from "../../src/control/ledgers.ts";
 import { migrateControlTables } from "../../src/control/migrate.ts";
+import type { BackupOutcome } from "../../src/domain/backup-request.ts";
 import { outcomeOf } from "../support/outcome.ts";
 import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 
@@ -229,7 +230,28 @@ describe("the backup right before a restore", () => {
   });
 });
 
-const failure = { organizationId, code: "Internal", message: "x", stages: {} as never, sealed: null } as const;
+const failure = { organizationId, code: "Internal", message: "x", stages: {}, sealed: null } as const;
+
+/** What a backup that was stored after all reports. */
+const sealed: BackupOutcome = {
+  backupId: "",
+  organizationId,
+  status: "completed",
+  sequence: 1,
+  rows: 1,
+  rawBytes: 1,
+  storedBytes: 100,
+  reusedBytes: 0,
+  tables: 1,
+  files: 0,
+  missingFiles: 0,
+  foreignRows: 0,
+  sealedAfterMs: 1,
+  durationMs: 1,
+  proof: "none",
+  restarts: 0,
+  stages: {},
+};
 
 describe("whoever lost the lease", () => {
   test("is told so before it goes on, and its end leaves the lease to the one who has it", async () => {
@@ -258,6 +280,24 @@ describe("whoever lost the lease", () => {
     expect(await lease()).toBeUndefined();
   });
 
+  test("to another of its own kind is told so, too", async () => {
+    const pruneId = randomUUID();
+    const lost = { organizationId, ...(await openPrune(pruneId, "prune/org")) };
+    const next = { organizationId, ...(await openPrune(randomUUID(), "prune/org")) };
+    expect(await outcomeOf(() => ledgers.retention.assertMayRemove(lost))).toBe("OrganizationBusy");
+    expect(await outcomeOf(() => ledgers.retention.claimReleases(lost, [1]))).toBe("OrganizationBusy");
+    await ledgers.retention.assertMayRemove(next);
+    await ledgers.retention.failPrune({ ...failure, pruneId });
+
+    const jobId = randomUUID();
+    const { fencingToken } = await openJob(jobId, "backup/org");
+    const after = randomUUID();
+    await openJob(after, "backup/org");
+    const outcome = { ...sealed, backupId: jobId };
+    await ledgers.jobs.completeJob({ outcome, manifestHash: "x", fencingToken });
+    expect(await lease()).toMatchObject({ holder: after });
+  });
+
   test("while it holds it, asking makes it last longer; a prune's removal is open to restores again", async () => {
     const pruneId = randomUUID();
     const prune = { organizationId, ...(await openPrune(pruneId)) };
@@ -271,5 +311,30 @@ describe("whoever lost the lease", () => {
     await owner.query("UPDATE backup.backup_leases SET expires_at = now() + interval '1 minute'");
     await ledgers.jobs.assertLease(backup);
     expect(await lease()).toMatchObject({ left: 240 });
+  });
+
+  test("its end gives it back, and the bytes that a prune removed are not counted any more", async () => {
+    await database.query("DELETE FROM backup.organization_status");
+    const storedBytes = async () =>
+      (await owner.query("SELECT stored_bytes::integer AS bytes FROM backup.organization_status"))[0];
+    const jobId = randomUUID();
+    const { fencingToken } = await openJob(jobId);
+    await ledgers.jobs.completeJob({ outcome: { ...sealed, backupId: jobId }, manifestHash: "x", fencingToken });
+    expect([await lease(), await storedBytes()]).toEqual([undefined, { bytes: 100 }]);
+    for (const [removedBytes, left] of [
+      [30, 70],
+      [500, 0],
+    ] as const) {
+      const pruneId = randomUUID();
+      await ledgers.retention.completePrune({
+        pruneId,
+        organizationId,
+        ...(await openPrune(pruneId)),
+        released: { kept: 1, released: [], legalHold: false },
+        swept: { removedManifests: 0, removedPacks: 1, removedBytes, quarantinedPacks: 0, nextDueAt: null },
+      });
+      expect([await lease(), await storedBytes()]).toEqual([undefined, { bytes: left }]);
+      expect(await statusOf("backup_prunes", pruneId)).toMatchObject({ status: "completed" });
+    }
   });
 });
