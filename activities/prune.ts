@@ -3,7 +3,7 @@
 import { Context } from "@temporalio/activity";
 import type { ReleasedBackups, SweptStore } from "../src/domain/prune-run.ts";
 import { judgeBackups } from "../src/domain/retention.ts";
-import { describeStored } from "../src/domain/retention-facts.ts";
+import { describeStored, newestKnown } from "../src/domain/retention-facts.ts";
 import { graceMs, planRelease, readStoredState, sweepVault } from "../src/repository/prune-vault.ts";
 import type { ActivityDependencies } from "./dependencies.ts";
 import { beatWhile } from "./heartbeat.ts";
@@ -22,7 +22,10 @@ export async function releaseBackups(
       const { policies, legalHold } = facts;
       if (legalHold !== null) return { kept: facts.backups.length, released: [], legalHold: true };
       const vault = await repository.openVault(organizationId);
-      const state = await readStoredState(vault, order);
+      const state = await readStoredState(vault, {
+        forgetMissing: order.forgetMissing,
+        newestKnown: newestKnown(facts),
+      });
       const nowMs = Date.now();
       const judged = judgeBackups({
         backups: describeStored(state.manifests, facts),

@@ -69,3 +69,7 @@ function whoNeeds(sequence: number, facts: RetentionFacts): string | null {
   if (facts.rollbackSequences.includes(sequence)) return "a restore may be rolled back to it";
   return null;
 }
+
+/** Number of the newest backup that the control tables know; 0 = they know none. */
+export const newestKnown = ({ backups }: Pick<RetentionFacts, "backups">): number =>
+  Math.max(0, ...backups.map(({ sequence }) => sequence));

@@ -1,6 +1,6 @@
 // What retention would do now: each stored backup with the rules that keep it, and what would be freed. Changes nothing.
 import { judgeBackups, type KeepReason } from "../domain/retention.ts";
-import { describeStored, type RetentionFacts } from "../domain/retention-facts.ts";
+import { describeStored, newestKnown, type RetentionFacts } from "../domain/retention-facts.ts";
 import { planRelease, readStoredState } from "./prune-vault.ts";
 import type { OrganizationVault } from "./vault.ts";
 
@@ -30,7 +30,7 @@ export async function previewRetention(
 ): Promise<RetentionPreview> {
   const { nowMs } = options;
   const { policies, legalHold } = facts;
-  const state = await readStoredState(vault, options);
+  const state = await readStoredState(vault, { ...options, newestKnown: newestKnown(facts) });
   const judged = judgeBackups({ backups: describeStored(state.manifests, facts), policies, legalHold, nowMs });
   const going = judged.filter(({ keptBy }) => keptBy.length === 0).map(({ backup }) => backup.sequence);
   const { unneeded } = planRelease(state, going, { nowMs, fencingToken: 0 });

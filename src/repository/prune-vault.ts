@@ -10,7 +10,7 @@
 import { BackupError } from "../domain/errors.ts";
 import type { ManifestHeader } from "./manifest-object.ts";
 import type { ReleaseRecord } from "./release-record.ts";
-import { describeRuns, findMissing, isReleased, joinRuns } from "./released-runs.ts";
+import { describeRuns, findMissing, isReleased, joinRuns, type ReleasedRun } from "./released-runs.ts";
 import type { OrganizationVault } from "./vault.ts";
 
 /**
@@ -30,11 +30,13 @@ export interface StoredState {
 /**
  * Everything that a prune must know, and only if nothing is wrong with it.
  * `forgetMissing`: numbers that nothing accounts for are known to be gone; else they end it.
+ * `newestKnown`: number of the newest backup that is known to have been stored and not let go; 0 = none is known. What a
+ * listing lacks at its end leaves no gap: without this, packs of a backup that a listing did not show would go.
  * @throws RepositoryRolledBack, ObjectMissing, ObjectCorrupt, …
  */
 export async function readStoredState(
   vault: OrganizationVault,
-  { forgetMissing = false }: { forgetMissing?: boolean } = {},
+  { forgetMissing = false, newestKnown = 0 }: { forgetMissing?: boolean; newestKnown?: number } = {},
 ): Promise<StoredState> {
   const { organizationId } = vault;
   const packs = new Map<string, { sizeBytes: number; modifiedAtMs: number }>();
@@ -43,7 +45,9 @@ export async function readStoredState(
   // Behind the manifests: a pack is stored before the manifest that names it.
   for await (const { name, sizeBytes, modifiedAt } of vault.listPacks())
     packs.set(name, { sizeBytes, modifiedAtMs: modifiedAt.getTime() });
-  const missing = findMissing(manifests, record?.runs ?? []);
+  const missing: Pick<ReleasedRun, "from" | "to">[] = findMissing(manifests, record?.runs ?? []);
+  const newest = manifests.at(-1)?.sequence ?? 0;
+  if (newestKnown > newest) missing.push({ from: newest + 1, to: newestKnown });
   if (missing.length > 0 && !forgetMissing)
     throw new BackupError(
       "RepositoryRolledBack",
