@@ -3,6 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import request from "supertest";
+import { BackupError } from "../../src/domain/errors.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
 import { createFacadeRig, type FacadeRig, type FacadeRigOptions } from "../support/facade-rig.ts";
 import { keepPolicy } from "../support/policies.ts";
@@ -225,6 +226,28 @@ test("an organization that is not in the source, and data sets that are not in t
     expect(await rig.control.query(`SELECT 1 FROM backup.${table} WHERE organization_id = 'org-that-is-gone'`)).toEqual(
       [],
     );
+});
+
+test("a copy under another id is of an organization as a whole: single records can't be copied", async () => {
+  const platform = await facade.as("platform", null);
+  const asked = { organizationId, targetOrganizationId: randomUUID(), purpose: "x" };
+  const records = [{ table: "public.guests", key: ["1"] }];
+  const answer = await post("/api/admin/restores", { ...asked, records }, platform);
+  expect(told(answer)).toEqual([422, "ValueInvalid"]);
+  expect(
+    await rig.control.query("SELECT 1 FROM backup.backup_restores WHERE target_organization_id = $1", [
+      asked.targetOrganizationId,
+    ]),
+  ).toEqual([]);
+});
+
+test("who is told to try again later is told when", async () => {
+  const listOrganizations = async () => {
+    throw new BackupError("SourceUnreachable", "no answer");
+  };
+  const broken = await open({ dependencies: { listOrganizations } });
+  const answer = await post("/api/admin/backup", {}, await broken.as("owner", organizationId), broken);
+  expect([answer.status, answer.headers["retry-after"]]).toEqual([503, "5"]);
 });
 
 test("nothing that is answered may be kept by a browser or a proxy", async () => {

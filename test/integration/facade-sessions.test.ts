@@ -70,3 +70,12 @@ test("behind a proxy that says so, the cookie goes over HTTPS only; nobody else 
   expect(await cookieOf(await open({ dependencies: { trustedProxies: 1 } }))).toMatch(/; Secure$/);
   expect(await cookieOf(facade)).not.toContain("Secure");
 });
+
+test("beside a token in the header the cookie counts for nothing", async () => {
+  const { cookie } = await openSession("anna");
+  const ask = async (Authorization: string) =>
+    await request(facade.url).get("/api/session").set({ Cookie: cookie, Authorization });
+  expect((await ask("Bearer wrong")).status).toBe(401);
+  const { Authorization } = await facade.as("viewer", organizationId, { sub: "vera" });
+  expect((await ask(Authorization)).body).toMatchObject({ subject: "vera", role: "viewer" });
+});
