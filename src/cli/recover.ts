@@ -58,8 +58,11 @@ export async function runRecover(session: Session, backup: string, options: Reco
         `  ${folder.folder}: ${folder.tables} tables, ${number(folder.rows)} rows, ${folder.files} files, ${bytes(folder.bytes)}`,
       );
     if (database !== null) {
+      const amount = `${database.tables} tables, ${number(database.rows)} rows, ${bytes(database.bytes)}`;
       lines.push(
-        `  database: ${database.tables} tables, ${number(database.rows)} rows, ${bytes(database.bytes)} (${rate(database.bytes, recovered.durationMs)}); row checksums equal, foreign keys valid`,
+        database.wasThere
+          ? `  database: ${amount}, all there from an earlier run; row checksums equal, nothing was written`
+          : `  database: ${amount} (${rate(database.bytes, recovered.durationMs)}); row checksums equal, foreign keys valid`,
       );
       if (manifest.media.files.length > 0) lines.push("  files are recovered with --to FOLDER");
     }

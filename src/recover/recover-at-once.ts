@@ -1,8 +1,9 @@
 // Into an empty Postgres in one transaction on one session: tables → rows → keys, indexes, sequences → foreign keys → every
-// table read back and compared with the manifest → commit.
+// table read back and compared with the manifest → mark and commit.
 import { inPlace } from "../domain/placed-ddl.ts";
 import type { DdlStep } from "../domain/ddl-step.ts";
 import type { RecoveryDdl } from "../domain/recovery-ddl.ts";
+import { markCompleted } from "./completed-recovery.ts";
 import { loadTable, proveTable } from "./recover-rows.ts";
 import type { RecoverWork } from "./recover-work.ts";
 import type { TargetDatabase } from "./target-database.ts";
@@ -32,6 +33,7 @@ export async function recoverAtOnce(
     tell.report("proof", table.table);
     await proveTable(target, source, table);
   }
+  await markCompleted(target, plan, { backupId: manifest.backupId, notes: leftOut });
   await target.execute("COMMIT", "committing");
   return leftOut;
 }

@@ -5,7 +5,7 @@
 //   schemas, types, sequences, and a record of them                               commit
 //   tables, rows, keys, indexes: the largest first, on both                       commit each
 //   foreign keys on one; every table read back and compared on the other
-//   all tables to their own schemas, sequences set                                commit
+//   all tables to their own schemas, sequences set, a mark that says so           commit
 //
 // What fails takes away what it made. A process that dies before the end leaves that to the next recovery into the database.
 import { placeIn } from "../domain/placed-ddl.ts";
@@ -14,6 +14,7 @@ import { planRecoveryDdl, type RecoveryDdl } from "../domain/recovery-ddl.ts";
 import type { MadeObject } from "../domain/made-object.ts";
 import { quoteIdentifier, quoteTable, splitTable } from "../domain/sql-quoting.ts";
 import type { TableEntry } from "../repository/manifest.ts";
+import { markCompleted } from "./completed-recovery.ts";
 import { runSteps } from "./recover-at-once.ts";
 import { loadTable, proveTable, type RowSource } from "./recover-rows.ts";
 import type { RecoverWork } from "./recover-work.ts";
@@ -131,7 +132,7 @@ async function proveTables({ beside, source, manifest, report }: Placed): Promis
   await beside.execute("COMMIT", "ending the proof");
 }
 
-async function moveTables({ target, plan, source, working, leftOut }: Placed): Promise<void> {
+async function moveTables({ target, plan, source, working, leftOut, manifest }: Placed): Promise<void> {
   for (const { name } of plan.tables) {
     const { schema } = splitTable(name);
     await target.execute(
@@ -146,6 +147,7 @@ async function moveTables({ target, plan, source, working, leftOut }: Placed): P
     plan.after.filter((step) => step.table === null),
     leftOut,
   );
+  await markCompleted(target, plan, { backupId: manifest.backupId, notes: leftOut });
   await target.execute("COMMIT", "committing");
 }
 

@@ -1,9 +1,10 @@
 // One organization out of the repository into an empty Postgres: with the bucket and the key alone. Its tables are there
-// with everything, proven, or not at all.
+// with everything, proven, or not at all; where they are there already by the same command, that is proven and said.
 import { mayBePlaced } from "../domain/placed-ddl.ts";
 import { planRecoveryDdl } from "../domain/recovery-ddl.ts";
 import type { Manifest } from "../repository/manifest.ts";
 import type { OrganizationVault } from "../repository/vault.ts";
+import { findCompleted } from "./completed-recovery.ts";
 import { recoverAtOnce } from "./recover-at-once.ts";
 import { recoverOnTwoSessions } from "./recover-on-two-sessions.ts";
 import { neverInBackups, type RecoverProgress } from "./recover-progress.ts";
@@ -20,6 +21,8 @@ export interface DatabaseRecovery {
   readonly rows: number;
   readonly bytes: number;
   readonly sessions: 1 | 2;
+  /** An earlier run had recovered the same backup to its end; nothing was written, and every row was proven again. */
+  readonly wasThere: boolean;
   /** The backups of recoveries that did not end, and left something here that was taken away first. */
   readonly cleanedUpAfter: readonly string[];
   readonly durationMs: number;
@@ -69,29 +72,28 @@ export async function recoverToDatabase({
   };
   try {
     await holdTarget(target);
+    const plan = planRecoveryDdl(manifest.schema, manifest.tables);
+    const describe = (notes: readonly string[]) => ({
+      tables: manifest.tables.length,
+      ...seen,
+      durationMs: Math.round(performance.now() - startedMs),
+      leftOut: [...plan.leftOut, ...notes, ...noteFiles(manifest), neverInBackups],
+    });
+    const earlier = await findCompleted(work, plan);
+    if (earlier !== null)
+      return { ...describe(earlier), bytes: totalBytes, sessions: 1, wasThere: true, cleanedUpAfter: [] };
     const cleanedUpAfter = await clearUnfinished(target);
     for (const backupId of cleanedUpAfter) onCleanedUp?.(backupId);
-    const plan = planRecoveryDdl(manifest.schema, manifest.tables);
     const mayBeTwo = totalBytes >= bytesForTwoSessions && mayBePlaced(manifest.schema, plan.tables);
     // A server that has no room for a second session may have enough with one.
     const beside = mayBeTwo ? await openTarget(databaseUrl).catch(() => null) : null;
     const notes =
       beside === null ? await recoverAtOnce(work, plan) : await recoverOnTwoSessions({ ...work, beside, databaseUrl });
-    const files = manifest.media.files.length;
-    return {
-      tables: manifest.tables.length,
-      ...seen,
-      sessions: beside === null ? 1 : 2,
-      cleanedUpAfter,
-      durationMs: Math.round(performance.now() - startedMs),
-      leftOut: [
-        ...plan.leftOut,
-        ...notes,
-        ...(files === 0 ? [] : [`${files} files: a database holds none; recover them into a folder`]),
-        neverInBackups,
-      ],
-    };
+    return { ...describe(notes), sessions: beside === null ? 1 : 2, wasThere: false, cleanedUpAfter };
   } finally {
     await target.close(); // without a commit, the server forgets everything
   }
 }
+
+const noteFiles = ({ media: { files } }: Manifest): readonly string[] =>
+  files.length === 0 ? [] : [`${files.length} files: a database holds none; recover them into a folder`];

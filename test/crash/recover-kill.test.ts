@@ -84,6 +84,7 @@ test.each([
   ["while foreign keys are proven", /FOREIGN KEY/],
   ["just before the last move", /SET SCHEMA/],
   ["in the last move", /DROP SCHEMA/],
+  ["as it marks its end", /COMMENT ON TABLE/],
 ] as const)("killed %s, the same command again ends well", async (_, point) => {
   const target = await newDatabase();
   const { code, pause } = await killRecovery(recovery, target, point);
@@ -96,6 +97,17 @@ test.each([
   } finally {
     await pause.release();
   }
+});
+
+test("killed after its last commit, before it could say so, the same command again says that all is there", async () => {
+  const target = await newDatabase();
+  // What is committed is all that a kill leaves: a run that ended, and whose answer is thrown away, leaves the same.
+  expect(await recovery.start(target.url).ended).toMatchObject({ code: 0 });
+  const before = await everythingIn(target);
+  const { code, stdout } = await recovery.start(target.url).ended;
+  expect([code, JSON.parse(stdout)]).toMatchObject([0, { database: { wasThere: true, cleanedUpAfter: [] } }]);
+  expect(await everythingIn(target)).toEqual(before);
+  await expectRecovered(target);
 });
 
 test("killed twice in the same database, it ends well at the third try", async () => {
