@@ -5,6 +5,7 @@ import { isDamage } from "../repository/damage.ts";
 import { describeLoss } from "../recover/describe-loss.ts";
 import { recoverToFolder } from "../recover/recover-to-folder.ts";
 import { findBackup } from "./find-backup.ts";
+import { adviseOnDatabase, adviseOnFolder } from "./recover-both.ts";
 import { bytes, number, rate, seconds, usage } from "./output.ts";
 import type { Session } from "./session.ts";
 
@@ -33,26 +34,38 @@ export async function runRecover(session: Session, backup: string, options: Reco
     session.output.say(
       `cleaned up after an unfinished recovery of backup ${backupId}, which left something in the database`,
     );
+  const namedBy = options.toDatabase === undefined ? "environment" : "option";
+  const intoDatabase = toDatabase === undefined || salvage ? null : ({ url: toDatabase, namedBy } as const);
+  const folder =
+    to === undefined
+      ? null
+      : await advise(recoverToFolder({ vault, manifest, targetDir: to, salvage, onProgress })).catch(
+          async (error: unknown) => {
+            throw await adviseOnFolder(error, to, manifest, intoDatabase?.namedBy ?? null);
+          },
+        );
+  const database =
+    intoDatabase === null
+      ? null
+      : await advise(
+          recoverToDatabase({ vault, manifest, databaseUrl: intoDatabase.url, onProgress, onCleanedUp }),
+        ).catch((error: unknown) => {
+          throw folder === null ? error : adviseOnDatabase(error, folder.folder, manifest, namedBy);
+        });
   const recovered = {
     organizationId: manifest.organizationId,
     backupId: manifest.backupId,
     sequence: manifest.sequence,
     takenAt: manifest.snapshot.takenAt,
     complete: manifest.complete,
-    folder:
-      to === undefined ? null : await advise(recoverToFolder({ vault, manifest, targetDir: to, salvage, onProgress })),
-    database:
-      toDatabase === undefined || salvage
-        ? null
-        : await advise(recoverToDatabase({ vault, manifest, databaseUrl: toDatabase, onProgress, onCleanedUp })),
-    durationMs: 0,
+    folder,
+    database,
+    durationMs: Math.round(performance.now() - startedMs),
   };
-  recovered.durationMs = Math.round(performance.now() - startedMs);
   session.output.result(recovered, () => {
     const lines = [
       `recovered backup ${manifest.sequence} of ${manifest.organizationId} as of ${manifest.snapshot.takenAt} in ${seconds(recovered.durationMs)}`,
     ];
-    const { folder, database } = recovered;
     if (folder !== null)
       lines.push(
         `  ${folder.folder}: ${folder.tables} tables, ${number(folder.rows)} rows, ${folder.files} files, ${bytes(folder.bytes)}`,
@@ -72,7 +85,7 @@ export async function runRecover(session: Session, backup: string, options: Reco
       lines.push(`  INCOMPLETE: ${manifest.media.missing.length} files were missing when the backup was made`);
     return lines.join("\n");
   });
-  return (recovered.folder?.lost.length ?? 0) > 0 ? incompleteExitCode : 0;
+  return (folder?.lost.length ?? 0) > 0 ? incompleteExitCode : 0;
 }
 
 /** One broken object must not be the end of a person's hope. */

@@ -14,6 +14,7 @@ import { FolderNames } from "./folder-names.ts";
 import { writeLoadScript, writeSchemaScript, type LoadedTable } from "./load-script.ts";
 import { fillFolder } from "./partial-folder.ts";
 import { writePrivate, writeProven } from "./private-files.ts";
+import { receiptName } from "./recovered-folder.ts";
 import { neverInBackups, type RecoverProgress } from "./recover-progress.ts";
 
 export interface FolderRecovery {
@@ -107,7 +108,7 @@ async function writeFolder(
   await writePrivate(join(partial, "load.sql"), writeLoadScript(plan, tables));
   await writePrivate(join(partial, "manifest.json"), asJson(manifest));
   await writePrivate(
-    join(partial, "recovered.json"),
+    join(partial, receiptName),
     asJson({ ...describeBackup(manifest), tables, files, missingFiles: manifest.media.missing, leftOut, lost }),
   );
   return { tables: tables.length, files: files.length, ...seen, leftOut, lost };

@@ -47,8 +47,8 @@ const schemaSql = `
 export interface KillableRecovery {
   readonly source: TestDatabase;
   readonly backup: RecoverableBackup;
-  /** `recover latest` of it into a database, by the command line. */
-  readonly start: (databaseUrl: string) => RunningCommand;
+  /** `recover latest` of it into a database, by the command line; or what `words` say. */
+  readonly start: (databaseUrl: string, words?: readonly string[]) => RunningCommand;
   readonly close: () => Promise<void>;
 }
 
@@ -68,8 +68,8 @@ export async function createKillableRecovery(): Promise<KillableRecovery> {
   return {
     source,
     backup,
-    start: (databaseUrl) =>
-      commands.start(["--json", "recover", "latest", "-o", "1"], { RECOVER_DATABASE_URL: databaseUrl }),
+    start: (databaseUrl, words = ["recover", "latest", "-o", "1"]) =>
+      commands.start(["--json", ...words], { RECOVER_DATABASE_URL: databaseUrl }),
     async close() {
       await source.drop();
       await rm(folder, { recursive: true, force: true });
