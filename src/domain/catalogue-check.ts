@@ -15,7 +15,12 @@ export function checkCatalogue(schema: SchemaDescription, catalogue: Catalogue):
 
   const needTable = (table: TableName, use: string): boolean => {
     if (tables.has(table)) return true;
-    missing(`${use}: the database has no table ${table}`);
+    const home = table.slice(0, Math.max(table.indexOf("."), 0));
+    missing(
+      home === "" || catalogue.schemas.includes(home)
+        ? `${use}: the database has no table ${table}`
+        : `${use}: ${table} lies in the schema ${home}, which is not among the catalogue's schemas (${catalogue.schemas.join(", ")})`,
+    );
     return false;
   };
   const needColumn = (table: TableName, column: string, use: string): void => {
@@ -61,8 +66,9 @@ export function checkCatalogue(schema: SchemaDescription, catalogue: Catalogue):
     } else if (needTable(target, `link ${table}.${column}`) && tables.get(target)?.primaryKey.length !== 1)
       invalid(`link: ${target}, which ${table}.${column} links to, needs a primary key of one column`);
   }
-  for (const { table } of catalogue.references) needTable(table, "reference");
-  for (const { table } of catalogue.exclusions) needTable(table, "exclusion");
+  const outside = new Set(schema.outside?.map(({ table }) => table));
+  for (const { table } of catalogue.references) if (!outside.has(table)) needTable(table, "reference");
+  for (const { table } of catalogue.exclusions) if (!outside.has(table)) needTable(table, "exclusion");
   for (const { table, typeColumn, idColumn, targets } of catalogue.polymorphic) {
     needColumn(table, typeColumn, "polymorphic");
     needColumn(table, idColumn, "polymorphic");

@@ -5,13 +5,14 @@ import { BackupError } from "./errors.ts";
 import type { SchemaDescription, TableDescription, TableName } from "./schema.ts";
 import { findMemberships } from "./find-memberships.ts";
 import type { Membership } from "./membership.ts";
+import { findOutsideTables } from "./outside-tables.ts";
 import { ownTables } from "./own-tables.ts";
 import { planClone } from "./restore/clone-plan.ts";
 import { plainTypeOf } from "./restore/plain-type.ts";
 import { uniqueKeysOf } from "./unique-keys.ts";
 import { splitTable } from "./sql-quoting.ts";
 import { groupByParent } from "./suggested-data-sets.ts";
-import { holdsLargeObject } from "./tenant-closure.ts";
+import { holdsLargeObject } from "./uncarried-types.ts";
 
 export interface SuggestedCatalogue {
   readonly catalogue: Catalogue;
@@ -27,7 +28,7 @@ export function suggestCatalogue(
   const tables = ownTables(schema, schemas);
   const root = tables.find((table) => table.name === rootTable);
   if (root === undefined)
-    throw new BackupError("CatalogueTableMissing", `The database has no table ${rootTable}; write it as schema.table.`);
+    throw new BackupError("CatalogueTableMissing", `The database has no table ${rootTable} in ${schemas.join(", ")}. Write it as schema.table, without quotation marks, in the case that the database has.`);
   const [key, ...more] = root.primaryKey;
   if (key === undefined || more.length > 0)
     throw new BackupError("CatalogueInvalid", `${rootTable} needs a primary key of one column to be the root.`);
@@ -58,6 +59,10 @@ export function suggestCatalogue(
       partitionOf === null
         ? `${name}: a foreign table; its rows lie in another server and are in no backup`
         : `${name}: a partition of ${partitionOf} in another server; detach it, or exclude ${partitionOf}`,
+    );
+  for (const { name, schema: home, leadsTo } of findOutsideTables(schema, memberships))
+    notes.push(
+      `${name}: hangs on ${leadsTo.join(", ")}, but its schema was not looked at; suggest again with ${[...schemas, home].map((each) => `--schema ${each}`).join(" ")}, or exclude it`,
     );
   for (const { table, column } of draft.omittedColumns)
     notes.push(`${table}.${column}: holds numbers of large objects; neither they nor their content are in a backup`);

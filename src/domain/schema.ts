@@ -78,6 +78,8 @@ export interface SequenceDescription {
 
 export interface SchemaDescription {
   readonly tables: readonly TableDescription[];
+  /** Tables of schemas that were not asked for, which refer to these or inherit from them. Absent where there are none. */
+  readonly outside?: readonly { readonly table: TableName; readonly leadsTo: TableName }[];
   readonly enums: readonly EnumDescription[];
   readonly domains: readonly DomainDescription[];
   readonly sequences: readonly SequenceDescription[];

@@ -15,9 +15,11 @@ import { findForeignRowChecks } from "./foreign-rows.ts";
 import { findMemberships } from "./find-memberships.ts";
 import { dependenciesOf, type Membership } from "./membership.ts";
 import { fromTable } from "./membership-sql.ts";
+import { findOutsideTables } from "./outside-tables.ts";
 import { ownTables } from "./own-tables.ts";
 import type { SchemaDescription, TableDescription, TableName } from "./schema.ts";
 import { quoteIdentifier } from "./sql-quoting.ts";
+import { refuseUncarried } from "./uncarried-types.ts";
 
 /** @throws CatalogueTableMissing, CatalogueInvalid, TableUnclassified, TypeUnsupported; each names everything at once. */
 export function planTenantClosure(schema: SchemaDescription, catalogue: Catalogue): TenantClosure {
@@ -53,7 +55,7 @@ export function planTenantClosure(schema: SchemaDescription, catalogue: Catalogu
     tables: closure,
     classifications: [
       ...closure.map(({ table, role, dataSet, reason }) => ({ table, role, dataSet, reason })),
-      ...declaredClassifications(tables, catalogue),
+      ...declaredClassifications(schema, tables, catalogue),
     ],
     foreignRowChecks: findForeignRowChecks(stored, memberships),
     mediaSql: catalogue.media.map(({ table, column }) => {
@@ -99,37 +101,16 @@ function refuseUnclassified(
       : `no foreign key leads from it to ${catalogue.root.table}`;
     unexplained.push({ name, why });
   }
+  for (const { name, schema: home, leadsTo } of findOutsideTables(schema, memberships)) {
+    if (setAside.has(name)) continue;
+    const why = `hangs on ${leadsTo.join(", ")}, but the schema ${home} is not among the catalogue's schemas; add that, or declare the table an exclusion`;
+    unexplained.push({ name, why });
+  }
   if (unexplained.length === 0) return;
   throw new BackupError(
     "TableUnclassified",
     `The catalogue ${catalogue.name} does not say what these tables are:\n- ${unexplained.map(({ name, why }) => `${name}: ${why}`).join("\n- ")}\nPut each into a data set, or declare it polymorphic, a reference or an exclusion (\`wedsync-backup catalogue suggest --root ${catalogue.root.table}\` says what each looks like).`,
     { tables: unexplained.map(({ name }) => name) },
-  );
-}
-
-/** `domains`: the app's own names for such numbers. */
-export function holdsLargeObject(type: string, domains: ReadonlySet<string> = new Set()): boolean {
-  const plain = type.replaceAll("[]", "").replaceAll('"', "");
-  return plain === "oid" || plain === "lo" || plain.endsWith(".lo") || domains.has(plain);
-}
-
-/** A large object's number without the object would look like a backup of it. */
-function refuseUncarried(schema: SchemaDescription, stored: readonly TableDescription[], catalogue: Catalogue): void {
-  const numbers = new Set(
-    schema.domains.filter(({ definition }) => /^CREATE DOMAIN \S.* AS oid\b/.test(definition)).map(({ name }) => name),
-  );
-  const isOmitted = (table: TableName, name: string): boolean =>
-    catalogue.omittedColumns.some((entry) => entry.table === table && entry.column === name);
-  const columns = stored.flatMap((table) =>
-    table.columns
-      .filter(({ name, type }) => holdsLargeObject(type, numbers) && !isOmitted(table.name, name))
-      .map(({ name }) => `${table.name}.${name}`),
-  );
-  if (columns.length === 0) return;
-  throw new BackupError(
-    "TypeUnsupported",
-    `These columns hold numbers of large objects, whose content a backup does not carry:\n- ${columns.join("\n- ")}\nKeep the content in bytea columns or files, or list the columns under omittedColumns.`,
-    { columns },
   );
 }
 
@@ -168,8 +149,12 @@ function describeTable(
   };
 }
 
-function declaredClassifications(tables: readonly TableDescription[], catalogue: Catalogue): TableClassification[] {
-  const known = new Set(tables.map((table) => table.name));
+function declaredClassifications(
+  schema: SchemaDescription,
+  tables: readonly TableDescription[],
+  catalogue: Catalogue,
+): TableClassification[] {
+  const known = new Set([...tables.map(({ name }) => name), ...(schema.outside ?? []).map(({ table }) => table)]);
   const declared = [
     ...catalogue.references.map((entry) => ({ ...entry, role: "reference" as const })),
     ...catalogue.exclusions.map((entry) => ({ ...entry, role: "excluded" as const })),

@@ -90,6 +90,18 @@ const indexesSql = `
       AND NOT EXISTS (SELECT 1 FROM pg_inherits h WHERE h.inhrelid = x.indexrelid)
   ) i`;
 
+const outsideSql = `
+  SELECT coalesce(json_agg(o ORDER BY o.table, o."leadsTo"), '[]') FROM (
+    SELECT DISTINCT n.nspname || '.' || c.relname AS table, pn.nspname || '.' || p.relname AS "leadsTo"
+    FROM (
+      SELECT k.conrelid, k.confrelid FROM pg_constraint k WHERE k.contype = 'f' AND k.conparentid = 0
+      UNION ALL SELECT i.inhrelid, i.inhparent FROM pg_inherits i
+    ) l (child, parent)
+      JOIN pg_class p ON p.oid = l.parent JOIN pg_namespace pn ON pn.oid = p.relnamespace
+      JOIN pg_class c ON c.oid = l.child JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE l.parent IN (SELECT oid FROM own) AND l.child NOT IN (SELECT oid FROM own) AND c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't'
+  ) o`;
+
 const typesSql = `
   SELECT json_build_object(
     'enums', (SELECT coalesce(json_agg(e ORDER BY e.name), '[]') FROM (
@@ -124,5 +136,5 @@ const typesSql = `
     'extensions', (SELECT coalesce(json_agg(e ORDER BY e.name), '[]') FROM (
       SELECT x.extname AS name, x.extversion AS version, n.nspname AS schema FROM pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace WHERE x.extname <> 'plpgsql') e))`;
 
-/** One row of five JSON documents: tables, columns, constraints, indexes, and everything else. $1 = the schemas' names. */
-export const schemaSql = `WITH RECURSIVE ${scopeSql} SELECT ${[tablesSql, columnsSql, constraintsSql, indexesSql, typesSql].map((sql) => `(${sql})`).join(", ")}`;
+/** One row of six JSON documents: tables, columns, constraints, indexes, tables outside, and everything else. $1 = the schemas' names. */
+export const schemaSql = `WITH RECURSIVE ${scopeSql} SELECT ${[tablesSql, columnsSql, constraintsSql, indexesSql, outsideSql, typesSql].map((sql) => `(${sql})`).join(", ")}`;

@@ -25,12 +25,13 @@ interface Types {
 export async function readSchema(client: Client, schemas: readonly string[]): Promise<SchemaDescription> {
   try {
     const { rows } = await client.query<string[]>({ text: schemaSql, values: [schemas], rowMode: "array" });
-    const [tables, columns, constraints, indexes, types] = (rows[0] ?? []).map((text) => JSON.parse(text) as unknown);
+    const [tables, columns, constraints, indexes, outside, types] = (rows[0] ?? []).map((text) => JSON.parse(text) as unknown);
     return assemble(
       tables as Row<TableDescription & { ownBytes: number }>[],
       columns as Row<ColumnDescription>[],
       constraints as Row<ForeignKey & { kind: string; inherited: boolean }>[],
       indexes as Row<{ definition: string }>[],
+      outside as NonNullable<SchemaDescription["outside"]>,
       types as Types,
     );
   } catch (error) {
@@ -43,6 +44,7 @@ function assemble(
   columns: Row<ColumnDescription>[],
   constraints: Row<ForeignKey & { kind: string; inherited: boolean }>[],
   indexes: Row<{ definition: string }>[],
+  outside: NonNullable<SchemaDescription["outside"]>,
   types: Types,
 ): SchemaDescription {
   const columnsOf = groupByTable(columns);
@@ -96,6 +98,7 @@ function assemble(
   });
   return {
     tables: described,
+    ...(outside.length > 0 ? { outside } : {}),
     enums: types.enums,
     domains: types.domains.map(({ name, definition }) => ({ name, definition })),
     sequences: types.sequences,
