@@ -18,7 +18,7 @@ import type { VerifyActivities } from "./verify-contract.ts";
 
 type Dependencies = Pick<
   ActivityDependencies,
-  "repository" | "verifications" | "catalogue" | "testRestore" | "retention"
+  "repository" | "jobs" | "verifications" | "catalogue" | "testRestore" | "retention"
 >;
 
 interface Asked {
@@ -125,13 +125,15 @@ type OnProgress = (progress: { bytes: number }) => void;
 type Found = Pick<Proof, "objects" | "bytes" | "problems"> & Partial<Proof>;
 
 async function proveIntegrity(
-  { repository }: Dependencies,
+  { repository, jobs }: Dependencies,
   { organizationId, part }: Asked,
   onProgress: OnProgress,
 ): Promise<Found> {
+  const expectedLatest = await jobs.latestManifest(organizationId); // before the look at the store: later ones may come
   const vault = await repository.openVault(organizationId);
   const report = await verifyIntegrity(repository.store, organizationId, vault.exportVerificationKey(), {
     onProgress,
+    expectedLatest,
     part,
   });
   return { objects: report.manifests + report.packs, bytes: report.bytes, problems: report.problems };

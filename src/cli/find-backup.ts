@@ -46,7 +46,12 @@ export async function findBackup(
       firstDamage ??= error;
     }
   }
-  if (firstDamage !== undefined) throw firstDamage;
+  if (firstDamage !== undefined) {
+    const { code, message, details } = firstDamage;
+    const advice =
+      "This backup can't be opened; wedsync-backup list names those that can, and show and recover take one by its number.";
+    throw new BackupError(code, `${message.replace(/[^.]$/, "$&.")} ${advice}`, details, { cause: firstDamage });
+  }
   throw new BackupError(
     "BackupNotFound",
     `There is no backup ${backup}${organization === undefined ? "" : ` of organization ${organization}`}. See: wedsync-backup list`,

@@ -24,6 +24,7 @@ import type { Tracing } from "../ports/tracing.ts";
 import { createOrOpenRepository, openRepository, type Repository } from "../repository/repository.ts";
 import type { Output } from "./output.ts";
 import { Resources } from "./resources.ts";
+import { describeServedParts, refuseOtherParts } from "./served-parts.ts";
 
 export const toolVersion = "0.1.0";
 
@@ -167,6 +168,9 @@ export class Session {
 
   async client(): Promise<ConnectedClient["client"]> {
     await this.servers();
+    const { config, running } = this;
+    if (this.stack === null && running !== null && config.temporal.address === null)
+      refuseOtherParts(running.serves, describeServedParts(config), config.dataDir);
     const { client } = await this.resources.keep("client", async () => {
       const tracing = await this.tracing();
       const connected = await connectClient(this.temporal, tracing === null ? null : () => tracing.current());

@@ -15,6 +15,7 @@ import { restoreTest, type RestoreTest } from "./restore-test.ts";
 import { exitCodeOf, isFailed, type BackupRun } from "./run-results.ts";
 import { openFacade } from "./open-facade.ts";
 import { openWorker } from "./open-worker.ts";
+import { describeServedParts } from "./served-parts.ts";
 import type { Session } from "./session.ts";
 import { describeRepository, whereToLook } from "./where-to-look.ts";
 
@@ -55,7 +56,7 @@ export async function runUp(session: Session, options: { once: boolean; demo: bo
   }
   if (options.once) return await finishOnce(session, runs, described);
   const facade = await openFacade(session, { port: await findFreePort(config.port), host: "127.0.0.1" });
-  await stack.folder.announce({ ...stack, facadeUrl: facade.url });
+  await stack.folder.announce({ ...stack, facadeUrl: facade.url, serves: describeServedParts(config) });
   const guestId = config.sourceUrl === null ? await findSampleGuest(session, ids[0]) : null;
   output.result(
     { runs, temporalUiUrl: stack.temporalUiUrl, facadeUrl: facade.url },

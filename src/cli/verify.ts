@@ -1,9 +1,11 @@
 // wedsync-backup verify: proves stored backups. Integrity needs the verification key alone; content needs the root key.
+import { createJobLedger } from "../control/job-ledger.ts";
 import type { VerificationLevel } from "../domain/verify-run.ts";
 import { BackupError } from "../domain/errors.ts";
 import type { Problem } from "../repository/damage.ts";
 import { verifyContent } from "../repository/verify-content.ts";
 import { verifyIntegrity } from "../repository/verify-integrity.ts";
+import type { ExpectedLatest } from "../repository/verify-manifests.ts";
 import { findBackup } from "./find-backup.ts";
 import { bytes, number, rate, seconds, table, usage } from "./output.ts";
 import { describeVerifications, verifyByWorkflow } from "./verify-by-workflow.ts";
@@ -54,7 +56,9 @@ async function proveIntegrity(session: Session, options: VerifyOptions): Promise
   const results: Verified[] = [];
   for (const [organizationId, key] of keys) {
     const startedMs = performance.now();
+    const expectedLatest = await askForLatest(session, organizationId);
     const report = await verifyIntegrity(store, organizationId, key, {
+      expectedLatest,
       onProgress: (seen) => session.output.progress(`${organizationId} ${bytes(seen.bytes)}`),
     });
     results.push({
@@ -65,6 +69,21 @@ async function proveIntegrity(session: Session, options: VerifyOptions): Promise
     });
   }
   return results;
+}
+
+/** Null, and a line on stderr, when the control tables can't be asked: the bucket alone proves all but its newest backup. */
+async function askForLatest(session: Session, organizationId: string): Promise<ExpectedLatest | null> {
+  const control = await session.knownControl();
+  if (control === null) return null;
+  try {
+    return await createJobLedger(control).latestManifest(organizationId);
+  } catch (error) {
+    if (!(error instanceof BackupError)) throw error;
+    session.output.say(
+      `the control tables can't be asked (${error.code}); whether a newer backup was taken away is not known here`,
+    );
+    return null;
+  }
 }
 
 async function proveContent(

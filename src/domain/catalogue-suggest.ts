@@ -28,7 +28,10 @@ export function suggestCatalogue(
   const tables = ownTables(schema, schemas);
   const root = tables.find((table) => table.name === rootTable);
   if (root === undefined)
-    throw new BackupError("CatalogueTableMissing", `The database has no table ${rootTable} in ${schemas.join(", ")}. Write it as schema.table, without quotation marks, in the case that the database has.`);
+    throw new BackupError(
+      "CatalogueTableMissing",
+      `The database has no table ${rootTable} in ${schemas.join(", ")}. Write it as schema.table, without quotation marks, in the case that the database has.`,
+    );
   const [key, ...more] = root.primaryKey;
   if (key === undefined || more.length > 0)
     throw new BackupError("CatalogueInvalid", `${rootTable} needs a primary key of one column to be the root.`);

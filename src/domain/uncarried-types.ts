@@ -13,7 +13,11 @@ export function holdsLargeObject(type: string, domains: ReadonlySet<string> = ne
  * A large object's number without the object would look like a backup of it.
  * @throws TypeUnsupported, which names every such column.
  */
-export function refuseUncarried(schema: SchemaDescription, stored: readonly TableDescription[], catalogue: Catalogue): void {
+export function refuseUncarried(
+  schema: SchemaDescription,
+  stored: readonly TableDescription[],
+  catalogue: Catalogue,
+): void {
   const numbers = new Set(
     schema.domains.filter(({ definition }) => /^CREATE DOMAIN \S.* AS oid\b/.test(definition)).map(({ name }) => name),
   );

@@ -21,6 +21,8 @@ export interface RunningServers {
   readonly temporalAddress: string | null;
   readonly temporalUiUrl: string | null;
   readonly facadeUrl: string | null;
+  /** Which database and which store they work for, in words; absent where they were started by an older version. */
+  readonly serves?: { readonly source: string; readonly store: string };
 }
 
 export interface DataFolder {

@@ -24,7 +24,7 @@ export async function fillFolder<T>(target: string, fill: (partial: string) => P
   } catch (error) {
     const failure = mapFileError(error, target);
     if (!begun) throw failure;
-    const message = `${failure.message} What was written until then is in ${partial}; it is not complete.`;
+    const message = `${failure.message.replace(/[^.]$/, "$&.")} What was written until then is in ${partial}; it is not complete.`;
     throw new BackupError(failure.code, message, { ...failure.details, incompleteFolder: partial }, { cause: error });
   }
 }

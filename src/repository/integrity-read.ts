@@ -68,6 +68,7 @@ export class IntegrityRead {
   }
 
   problem(key: string, code: ErrorCode, message: string): void {
-    this.problems.push({ key, code, message });
+    const named = `${key}: `; // an error names the object itself; here its key stands beside it
+    this.problems.push({ key, code, message: message.startsWith(named) ? message.slice(named.length) : message });
   }
 }

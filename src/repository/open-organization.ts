@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import { BackupError } from "../domain/errors.ts";
 import type { ObjectStore } from "../ports/object-store.ts";
 import { holdsData } from "./rotate-root-key.ts";
+import { wrappedKeysPrefix } from "./names.ts";
 import { listRootKeyIds, rootRotated, type RootKey } from "./roots.ts";
 import { assertNotErased } from "./tombstone.ts";
 import { listWrappings, readWrappedKey, writeWrappedKey, type KeyPlace } from "./wrapped-keys.ts";
@@ -56,7 +57,7 @@ async function refuseLostKey(store: ObjectStore, { organizationId }: KeyPlace, r
   if (await holdsData(store, organizationId))
     throw new BackupError(
       "ObjectMissing",
-      `The key of organization ${organizationId} is gone: its backups can't be read by anyone. To back it up again, remove what is left of them.`,
+      `The key of organization ${organizationId} is gone: without it nobody can read its backups. Bring ${wrappedKeysPrefix(organizationId)} back from a copy of the store, or an earlier version of the object. If there is none, its backups are lost; to back it up again, remove what is left of them.`,
       { organizationId },
     );
 }

@@ -23,7 +23,12 @@ export async function createIfAbsent(store: ObjectStore, key: string, bytes: Buf
 /** @throws ObjectCorrupt, FormatUnsupported */
 export function decodeRecord<T>(key: string, bytes: Buffer, schema: z.ZodType<T>): T {
   const damaged = (cause?: unknown) =>
-    new BackupError("ObjectCorrupt", `${key} is damaged.`, { object: key }, { cause });
+    new BackupError(
+      "ObjectCorrupt",
+      `${key} is damaged. Bring it back from a copy of the store, or an earlier version of the object.`,
+      { object: key },
+      { cause },
+    );
   if (bytes.length > limits.recordBytes) throw damaged();
   const [line = "", sum, end, ...more] = bytes.toString("utf8").split("\n");
   const intact = end === "" && more.length === 0 && sum === sha256(line);

@@ -43,11 +43,7 @@ export interface Repository {
 export async function createOrOpenRepository(store: ObjectStore, keyText: string): Promise<Repository> {
   const key = parseKeyText(keyText);
   if ((await store.stat(repositoryKey)) === null) {
-    if ((await hasAny(store, rootsPrefix)) || (await hasAny(store, organizationsPrefix)))
-      throw new BackupError(
-        "ObjectMissing",
-        `The repository in ${store.description} has lost its record (${repositoryKey}). Bring it back, or name an empty bucket.`,
-      );
+    if ((await hasAny(store, rootsPrefix)) || (await hasAny(store, organizationsPrefix))) throw recordLost(store);
     // Create-only: of two first starts at the same moment one makes the record, and both go on with it.
     await createIfAbsent(
       store,
@@ -100,14 +96,22 @@ async function readRecord(store: ObjectStore): Promise<{ bytes: Buffer; reposito
     return { bytes, repositoryId: decodeRecord(repositoryKey, bytes, repositorySchema).repositoryId };
   } catch (error) {
     if (!(error instanceof BackupError && error.code === "ObjectMissing")) throw error;
+    if ((await hasAny(store, rootsPrefix)) || (await hasAny(store, organizationsPrefix))) throw recordLost(store);
     throw new BackupError(
       "RepositoryMissing",
-      `There is no backup repository in ${store.description}.`,
+      `There is no backup repository in ${store.description}. Check BACKUP_STORAGE_BUCKET; a first backup makes one.`,
       {},
       { cause: error },
     );
   }
 }
+
+const recordLost = (store: ObjectStore): BackupError =>
+  new BackupError(
+    "ObjectMissing",
+    `The repository in ${store.description} has lost its record (${repositoryKey}). Bring that object back from a copy of the store; to begin anew, name an empty bucket.`,
+    { object: repositoryKey },
+  );
 
 /** Those that have a key; a folder that no organization id is written as is not ours and is passed over. */
 async function listOrganizations(store: ObjectStore): Promise<string[]> {

@@ -76,7 +76,8 @@ export async function verifyManifests(
     before = { sequence, hash };
   }
   noteGaps(read, folder, intact, found, released);
-  if (expectedLatest !== null) proveLatest(read, folder, hashes, expectedLatest);
+  if (expectedLatest !== null && !isReleased(released, expectedLatest.sequence))
+    proveLatest(read, folder, hashes, expectedLatest);
   return { manifests, packs };
 }
 
@@ -87,9 +88,17 @@ function proveLatest(
   { sequence, hash }: ExpectedLatest,
 ): void {
   if (!hashes.has(sequence))
-    read.problem(folder, "RepositoryRolledBack", `backup ${sequence} was written, and is gone`);
+    read.problem(
+      folder,
+      "RepositoryRolledBack",
+      `backup ${sequence} was written, as the control tables say, and is gone`,
+    );
   else if (hashes.get(sequence) !== hash)
-    read.problem(folder, "RepositoryRolledBack", `backup ${sequence} is not the one that was written`);
+    read.problem(
+      folder,
+      "RepositoryRolledBack",
+      `backup ${sequence} is not the one that was written, as the control tables say`,
+    );
 }
 
 /** Numbers below an intact manifest that nothing accounts for. A damaged manifest accounts for its own. */

@@ -146,6 +146,48 @@ test("of a bucket with a broken object, --salvage recovers the rest, says what i
   expect(await commands.json(elsewhere, broken)).toMatchObject({ code: 2, json: { error: { code: "UsageInvalid" } } });
 });
 
+test("the newest backup was taken away: verify says so from the control tables, and without them what it can't know", async () => {
+  const copy = join(folder, "rolled-back-store");
+  await cp(storage["BACKUP_STORAGE_BUCKET"] ?? "", copy, { recursive: true });
+  await rm(join(copy, "organizations", one, "manifests", "0000000002"));
+  const verify = ["verify", "-o", one];
+  const found = await commands.json(verify, { BACKUP_STORAGE_BUCKET: copy });
+  expect(found).toMatchObject({ code: 3, json: [{ problems: [{ code: "RepositoryRolledBack" }] }] });
+  const alone = await commands.run(verify, { ...nowhere, BACKUP_STORAGE_BUCKET: copy });
+  expect([alone.code, alone.stderr]).toEqual([0, expect.stringContaining("whether a newer backup was taken away")]);
+});
+
+test("a manifest, a key and the repository's record that are damaged or gone: each says how to go on", async () => {
+  const copy = join(folder, "ruined-store");
+  const environment = { ...nowhere, BACKUP_STORAGE_BUCKET: copy };
+  const ruin = async (name: string, bytes: string | null): Promise<void> => {
+    await rm(copy, { recursive: true, force: true });
+    await cp(storage["BACKUP_STORAGE_BUCKET"] ?? "", copy, { recursive: true });
+    await rm(join(copy, name), { recursive: true });
+    if (bytes !== null) await writeFile(join(copy, name), bytes);
+  };
+  const recover = ["recover", "latest", "-o", one, "--to", join(folder, "from-ruins")];
+  const cases = [
+    [`organizations/${one}/manifests/0000000002`, "", "ObjectCorrupt", /wedsync-backup list names those that can/],
+    [`organizations/${one}/keys`, null, "ObjectMissing", /Bring organizations\/.*\/keys\/ back from a copy/],
+    ["repository", null, "ObjectMissing", /lost its record \(repository\)\. Bring that object back/],
+    ["repository", "{}", "ObjectCorrupt", /Bring it back from a copy of the store/],
+  ] as const;
+  for (const [name, bytes, code, message] of cases) {
+    await ruin(name, bytes);
+    const refused = await commands.json(recover, environment);
+    expect([name, refused.code]).toEqual([name, 3]);
+    expect(refused.json).toMatchObject({ error: { code, message: expect.stringMatching(message) } });
+  }
+  // The one before is whole; and an object's name stands once in what verify finds.
+  await ruin(cases[0][0], "");
+  expect((await commands.json(["show", "1", "-o", one], environment)).code).toBe(0);
+  const { json } = await commands.json(["verify", "-o", one], environment);
+  expect((json as { problems: { message: string }[] }[])[0]?.problems.map(({ message }) => message)).toEqual([
+    "it is not a sealed object",
+  ]);
+}, 120_000);
+
 test("a verification key proves its own organization without the key, and reads nothing", async () => {
   const { json } = await commands.json(["keys", "verification", "-o", one]);
   const { verificationKey } = json as { verificationKey: string };

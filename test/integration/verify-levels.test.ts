@@ -1,7 +1,7 @@
 // Verification on its own, on the real parts: each level proves a sound backup and finds what it is there to find; a restore
 // test leaves no database; a complete loss of the database is recovered from by a restore.
 import { randomUUID } from "node:crypto";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { followVerification, requestVerification } from "../../src/client/start-verification.ts";
@@ -97,6 +97,17 @@ test("complete loss: the database is dropped, made again empty, restored, and ev
   const outcome = await followRestore(rig.client, order);
   expect(outcome).toMatchObject({ status: "applied", preRestoreSequence: null });
   expect(await checksumsOf(rig, organizationId)).toEqual(before);
+});
+
+test("a newest backup that was taken away is found, because the control tables remember it", async () => {
+  await rig.backUp(organizationId);
+  const folder = join(rig.storeDir, "organizations", organizationId, "manifests");
+  const name = (await readdir(folder)).sort().at(-1) ?? "";
+  await rename(join(folder, name), join(rig.storeDir, "..", name));
+  const { problems } = await verify("integrity");
+  expect(problems.map(({ code }) => code)).toEqual(["RepositoryRolledBack"]);
+  await rename(join(rig.storeDir, "..", name), join(folder, name));
+  expect((await verify("integrity")).problems).toEqual([]);
 });
 
 test("damaged packs are found by every level, and a restore test of them leaves no database", async () => {

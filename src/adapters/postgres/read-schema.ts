@@ -25,7 +25,9 @@ interface Types {
 export async function readSchema(client: Client, schemas: readonly string[]): Promise<SchemaDescription> {
   try {
     const { rows } = await client.query<string[]>({ text: schemaSql, values: [schemas], rowMode: "array" });
-    const [tables, columns, constraints, indexes, outside, types] = (rows[0] ?? []).map((text) => JSON.parse(text) as unknown);
+    const [tables, columns, constraints, indexes, outside, types] = (rows[0] ?? []).map(
+      (text) => JSON.parse(text) as unknown,
+    );
     return assemble(
       tables as Row<TableDescription & { ownBytes: number }>[],
       columns as Row<ColumnDescription>[],

@@ -121,8 +121,14 @@ describe("first starts", () => {
     const store = repository.store as MemoryStore;
     store.objects.delete("repository");
     expect(await outcomeOf(() => createOrOpenRepository(store, smallKey))).toBe("ObjectMissing");
-    expect(await outcomeOf(() => openRepository(store, smallKey))).toBe("RepositoryMissing");
+    // Nor say that there is none: whoever reads that looks for another bucket.
+    await expect(openRepository(store, smallKey)).rejects.toMatchObject({
+      code: "ObjectMissing",
+      message: expect.stringContaining("Bring that object back from a copy of the store"),
+    });
     expect(store.objects.has("repository")).toBe(false);
+    store.objects.clear();
+    expect(await outcomeOf(() => openRepository(store, smallKey))).toBe("RepositoryMissing");
   });
 
   test("do not give a new root to organizations whose root was lost", async () => {
