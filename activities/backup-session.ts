@@ -1,6 +1,6 @@
 // One attempt of one organization's backup, on the worker that holds its snapshot: the reader, what is stored already,
 // what was collected so far, and the batches on their way to the store.
-import { BackupError } from "../src/domain/errors.ts";
+import { BackupError, type ErrorCode } from "../src/domain/errors.ts";
 import type { ForeignRows } from "../src/domain/foreign-rows.ts";
 import type { MediaSource } from "../src/ports/media-source.ts";
 import type { HeldSnapshot, SnapshotReader, SourceDatabase } from "../src/ports/source-database.ts";
@@ -156,7 +156,10 @@ export class BackupSession {
   async replaceReader(): Promise<void> {
     await this.reader.close();
     this.ended.throwIfAborted();
-    const reader = await this.parts.source.importSnapshot(this.parts.held.reference);
+    const reader = await this.parts.source.importSnapshot(this.parts.held.reference).catch(async (error: unknown) => {
+      await this.refuseLasting();
+      throw error;
+    });
     if (this.ended.aborted) await reader.close(); // else it would hold the snapshot open for ever
     this.ended.throwIfAborted();
     this.reader = reader;
@@ -167,6 +170,17 @@ export class BackupSession {
     const { held, organizationId, tables } = this.parts;
     this.foreignRows ??= held.findForeignRows(organizationId, new Set(tables.map(({ table }) => table)));
     this.foreignRows.catch(() => {}); // awaited when the backup is sealed
+  }
+
+  /**
+   * A statement that the database refuses on the holder's connection takes the snapshot with it. A new one would be lost the
+   * same way: the reason counts.
+   */
+  private async refuseLasting(): Promise<void> {
+    await this.foreignRows?.catch((error: unknown) => {
+      const lasting: readonly ErrorCode[] = ["RowSecurityActive", "SourceAccessDenied", "SourceRejected"];
+      if (error instanceof BackupError && lasting.includes(error.code)) throw error;
+    });
   }
 
   /** Where no table was read anew, they are for each table those of the newest manifest that has it. */

@@ -1,6 +1,6 @@
 // The catalogue from a file (JSON or YAML), or WedSync's own.
 import { readFile } from "node:fs/promises";
-import { parse } from "yaml";
+import { parse, YAMLParseError } from "yaml";
 import { z } from "zod";
 import type { Catalogue } from "../domain/catalogue.ts";
 import { BackupError } from "../domain/errors.ts";
@@ -88,10 +88,9 @@ export async function loadCatalogue(path: string | null): Promise<Catalogue> {
   try {
     value = parse(await readFile(file, "utf8"));
   } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? "it is neither JSON nor YAML";
     throw new BackupError(
       "CatalogueInvalid",
-      `The catalogue ${String(path)} can't be read: ${reason}.`,
+      `The catalogue ${String(path)} can't be read: ${whyUnread(error)}.`,
       {},
       { cause: error },
     );
@@ -104,4 +103,14 @@ export async function loadCatalogue(path: string | null): Promise<Catalogue> {
     `The catalogue ${String(path)} is not well formed:\n- ${problems.join("\n- ")}`,
     { problems },
   );
+}
+
+function whyUnread(error: unknown): string {
+  if (error instanceof YAMLParseError) {
+    const { line, col } = error.linePos?.[0] ?? {};
+    return `it is neither JSON nor YAML${line === undefined ? "" : ` at line ${line}, column ${col}`} (${error.code})`;
+  }
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "ENOENT") return "there is no such file. Check BACKUP_CATALOGUE";
+  return code ?? "it is neither JSON nor YAML";
 }

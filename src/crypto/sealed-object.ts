@@ -152,7 +152,7 @@ export function readClear(place: ObjectPlace, bytes: Buffer): Buffer {
   if (bytes[3] !== magic[3]) {
     throw new BackupError(
       "FormatUnsupported",
-      `${place.objectKey} was written by a newer version of this product; update it.`,
+      `${place.objectKey} was written by a newer version of wedsync-backup: update this one. Nothing was changed.`,
     );
   }
   if (bytes[4] !== kinds[place.kind])

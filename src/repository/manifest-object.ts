@@ -125,8 +125,12 @@ function refuseUnknown(place: ObjectPlace, value: unknown): void {
   const { formatVersion: version, features } = Object(value) as { formatVersion?: unknown; features?: unknown };
   const unknown = Array.isArray(features) ? features.filter((feature) => !knownFeatures.includes(String(feature))) : [];
   if (version === formatVersion && unknown.length === 0) return;
-  throw new BackupError("FormatUnsupported", `${place.objectKey} needs a newer version of this product; update it.`, {
-    object: place.objectKey,
-    features: unknown.map(String),
-  });
+  throw new BackupError(
+    "FormatUnsupported",
+    `${place.objectKey} needs a newer version of wedsync-backup: update this one. Nothing was changed.`,
+    {
+      object: place.objectKey,
+      features: unknown.map(String),
+    },
+  );
 }

@@ -41,8 +41,12 @@ export function decodeRecord<T>(key: string, bytes: Buffer, schema: z.ZodType<T>
   }
   const parsed = schema.safeParse(value);
   if (!parsed.success)
-    throw new BackupError("FormatUnsupported", `${key} is not of a form that this version knows; update it.`, {
-      object: key,
-    });
+    throw new BackupError(
+      "FormatUnsupported",
+      `${key} is of a form that only a newer version of wedsync-backup knows: update this one. Nothing was changed.`,
+      {
+        object: key,
+      },
+    );
   return parsed.data;
 }

@@ -20,7 +20,7 @@ test("a command that means the same database and store is let through, whatever 
   const again = describeServedParts({ sourceUrl: "postgres://other:word@db.example.org:5432/app", storage });
   expect(await outcomeOf(() => refuseOtherParts(own, again, "/data"))).toBe("done");
   expect(await outcomeOf(() => refuseOtherParts(undefined, again, "/data"))).toBe("done");
-  const socket = describeServedParts({ sourceUrl: "postgres://me@/app?host=/var/run/postgresql", storage });
+  const socket = describeServedParts({ sourceUrl: "postgres://me@localhost/app?host=/var/run/postgresql", storage });
   expect(socket.source).toBe("app at /var/run/postgresql:5432");
 });
 

@@ -21,3 +21,21 @@ test("the README's catalogue is taken as it stands, and shows every field", asyn
     await rm(folder, { recursive: true });
   }
 });
+
+test("a file that is not there, or no YAML, is told with its place", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "wedsync-catalogue-"));
+  try {
+    const path = join(folder, "catalogue.yaml");
+    await expect(loadCatalogue(path)).rejects.toMatchObject({
+      code: "CatalogueInvalid",
+      message: `The catalogue ${path} can't be read: there is no such file. Check BACKUP_CATALOGUE.`,
+    });
+    await writeFile(path, "version: 1\nschemas: [public\nroot: {}\n");
+    await expect(loadCatalogue(path)).rejects.toMatchObject({
+      code: "CatalogueInvalid",
+      message: expect.stringMatching(/neither JSON nor YAML at line 3, column 1 \([A-Z_]+\)\.$/),
+    });
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+});

@@ -220,6 +220,8 @@ describe("manifests", () => {
     expect(await check()).toEqual([]);
     const name = [...store.objects.keys()].find((each) => each.endsWith("/manifests/0000000003")) as string;
     await withObject(store, name, null, async () => expect(await check()).toEqual(["RepositoryRolledBack"]));
+    // Damaged it is told once, as what it is.
+    await withObject(store, name, Buffer.from("junk"), async () => expect(await check()).toEqual(["ObjectCorrupt"]));
     // Another backup in its place, made with the right key: the store was set back, and backed up again.
     store.objects.delete(name);
     await writeBackup(vault, subject.backups[0]?.content as never, 7);
