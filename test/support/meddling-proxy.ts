@@ -60,18 +60,27 @@ export async function startMeddlingProxy(target: string): Promise<MeddlingProxy>
     const [response] = (await once(outgoing, "response")) as [IncomingMessage];
     const received = await readAll(response);
     if (what === "deafen") return void incoming.socket.destroy();
-    answer.writeHead(response.statusCode ?? 502, response.rawHeaders);
+    const returned = download?.(received, seen) ?? received;
+    answer.writeHead(response.statusCode ?? 502, withLength(response.rawHeaders, received, returned));
     if (what === "cut body") {
       answer.write(received.subarray(0, received.length / 2), () => incoming.socket.destroy());
       return;
     }
-    answer.end(method === "HEAD" ? undefined : (download?.(received, seen) ?? received));
+    answer.end(method === "HEAD" ? undefined : returned);
   }
 
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return proxy;
 }
+
+/** Names and values in turn, as they came; only a body of another length is told as such. */
+const withLength = (rawHeaders: readonly string[], received: Buffer, returned: Buffer): string[] =>
+  rawHeaders.map((text, at) =>
+    returned.length !== received.length && at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === "content-length"
+      ? String(returned.length)
+      : text,
+  );
 
 async function readAll(stream: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];

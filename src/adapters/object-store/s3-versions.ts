@@ -1,6 +1,7 @@
 // What erasure asks of a bucket that may keep older versions, marks of deletions, unfinished uploads and locks.
 import type { S3Client } from "@aws-sdk/client-s3";
 import type { ObjectLock, StoredVersion } from "../../ports/object-store.ts";
+import { nextPage } from "./s3-pages.ts";
 import type { S3Sdk } from "./s3-client.ts";
 
 interface Target {
@@ -10,9 +11,9 @@ interface Target {
 }
 
 export async function* listVersions({ sdk, client, bucket }: Target, prefix: string): AsyncGenerator<StoredVersion> {
-  let KeyMarker: string | undefined;
-  let VersionIdMarker: string | undefined;
+  let place: ReturnType<typeof nextPage> = [undefined];
   do {
+    const [KeyMarker, VersionIdMarker]: NonNullable<typeof place> = place;
     const page = await client.send(
       new sdk.ListObjectVersionsCommand({ Bucket: bucket, Prefix: prefix, KeyMarker, VersionIdMarker }),
     );
@@ -20,25 +21,23 @@ export async function* listVersions({ sdk, client, bucket }: Target, prefix: str
       if (Key !== undefined) yield { key: Key, sizeBytes: Size ?? 0, kind: "version", versionId: VersionId ?? null };
     for (const { Key, VersionId } of page.DeleteMarkers ?? [])
       if (Key !== undefined) yield { key: Key, sizeBytes: 0, kind: "marker", versionId: VersionId ?? null };
-    KeyMarker = page.IsTruncated === true ? page.NextKeyMarker : undefined;
-    VersionIdMarker = page.NextVersionIdMarker;
-  } while (KeyMarker !== undefined);
+    place = nextPage(page, [page.NextKeyMarker, page.NextVersionIdMarker], place);
+  } while (place !== null);
   yield* listUploads({ sdk, client, bucket }, prefix);
 }
 
 async function* listUploads({ sdk, client, bucket }: Target, prefix: string): AsyncGenerator<StoredVersion> {
-  let KeyMarker: string | undefined;
-  let UploadIdMarker: string | undefined;
+  let place: ReturnType<typeof nextPage> = [undefined];
   do {
+    const [KeyMarker, UploadIdMarker]: NonNullable<typeof place> = place;
     const page = await client.send(
       new sdk.ListMultipartUploadsCommand({ Bucket: bucket, Prefix: prefix, KeyMarker, UploadIdMarker }),
     );
     for (const { Key, UploadId } of page.Uploads ?? [])
       if (Key !== undefined && UploadId !== undefined)
         yield { key: Key, sizeBytes: 0, kind: "upload", versionId: UploadId };
-    KeyMarker = page.IsTruncated === true ? page.NextKeyMarker : undefined;
-    UploadIdMarker = page.NextUploadIdMarker;
-  } while (KeyMarker !== undefined);
+    place = nextPage(page, [page.NextKeyMarker, page.NextUploadIdMarker], place);
+  } while (place !== null);
 }
 
 /** Codes with which a store refuses one version of many, and does the rest. */

@@ -5,6 +5,7 @@ import type { ObjectStore } from "../../ports/object-store.ts";
 import { checkKey, checkPrefix, checkRange } from "./check-key.ts";
 import { openS3, type S3Access } from "./s3-client.ts";
 import { isNameless, mapS3Error, wasTriedAgain } from "./s3-errors.ts";
+import { nextPage } from "./s3-pages.ts";
 import { createInParts, type MultipartTarget } from "./s3-multipart.ts";
 import { destroyVersions, listLocks, listVersions } from "./s3-versions.ts";
 import type { StoreAction } from "./storage-error.ts";
@@ -77,7 +78,7 @@ export async function createS3Store(options: S3StoreOptions): Promise<ObjectStor
       try {
         if (body.length > partBytes) return await createInParts(multipart, key, body, signal);
         const encryption = serverSideEncryption === null ? {} : { ServerSideEncryption: serverSideEncryption };
-        await client.send(
+        const { ETag } = await client.send(
           new sdk.PutObjectCommand({
             ...where(key),
             Body: body,
@@ -87,6 +88,8 @@ export async function createS3Store(options: S3StoreOptions): Promise<ObjectStor
           }),
           { abortSignal: signal },
         );
+        // A store says what it keeps; a proxy that answers in its place says only that all is well.
+        if (ETag === undefined) throw Object.assign(new Error("not the store's answer"), { name: "UnstoredObject" });
       } catch (error) {
         signal?.throwIfAborted();
         await settle(error, key, body);
@@ -120,19 +123,20 @@ export async function createS3Store(options: S3StoreOptions): Promise<ObjectStor
     },
     async *list(prefix) {
       checkPrefix(prefix);
-      let ContinuationToken: string | undefined;
+      let place: ReturnType<typeof nextPage> = [undefined];
       do {
         let page;
         try {
-          page = await client.send(new sdk.ListObjectsV2Command({ Bucket: bucket, Prefix: prefix, ContinuationToken }));
+          const from = { Bucket: bucket, Prefix: prefix, ContinuationToken: place[0] };
+          page = await client.send(new sdk.ListObjectsV2Command(from));
+          place = nextPage(page, [page.NextContinuationToken], place);
         } catch (error) {
           throw failed(error, "listing", prefix);
         }
         for (const { Key, Size, LastModified } of page.Contents ?? []) {
           if (Key !== undefined) yield { key: Key, sizeBytes: Size ?? 0, modifiedAt: LastModified ?? new Date(0) };
         }
-        ContinuationToken = page.IsTruncated === true ? page.NextContinuationToken : undefined;
-      } while (ContinuationToken !== undefined);
+      } while (place !== null);
     },
     async delete(keys) {
       for (const key of keys) checkKey(key);
