@@ -31,8 +31,9 @@ afterAll(async () => {
   await rig?.close();
 });
 
-// Guests point at other tables, and are looked at beside the reading; a table of root keys alone is not.
-const hidden = ["guests", "organizations", "dietary_needs"];
+// Photos are read last: by then the look for rows that point elsewhere was refused, beside the reading, and has taken the
+// snapshot with it.
+const hidden = ["organizations", "guests", "photos"];
 
 test.each(hidden)("row-level security on %s is named, in a first backup and in a later one", async (table) => {
   await rig.database.query(`ALTER TABLE public.${table} ENABLE ROW LEVEL SECURITY`);
@@ -50,7 +51,8 @@ test.each(hidden)("row-level security on %s is named, in a first backup and in a
   } finally {
     await rig.database.query(`ALTER TABLE public.${table} DISABLE ROW LEVEL SECURITY`);
   }
-  expect(await rig.packNames(never)).toEqual([]);
+  // A key may be there, once the organization was found; nothing else is.
+  for await (const { key } of rig.store.list(`organizations/${never}/`)) expect(key).toContain("/keys/");
 });
 
 test("a right that is missing on one table is named, and with it given again backups go on", async () => {
