@@ -17,6 +17,8 @@ export const frameOverheadBytes = 8 + 16;
 export const maxFrameBytes = 1088 * 1024 * 1024;
 const magic = Buffer.from("WSB1");
 const kinds: Record<ObjectKind, number> = { pack: 1, manifest: 2, release: 3 };
+/** What is sealed in one go: as much as stays in the processor's cache until it is copied to its place. */
+const pieceBytes = 1024 * 1024;
 const finalBit = 0x8000_0000;
 const noClear = Buffer.alloc(0);
 
@@ -104,10 +106,12 @@ export class ObjectSealer {
     const cipher = createCipheriv("aes-256-gcm", this.cipher.key, frameNonce(number, isFinal)).setAAD(
       Buffer.concat([this.cipher.associated, boundTo]),
     );
-    const sealed = cipher.update(plain);
-    sealed.copy(this.bytes, offset + 8);
-    // Freed at once: for a large frame the collector would come too late, and for many often.
-    if (sealed.length === sealed.buffer.byteLength) sealed.buffer.transfer(0);
+    for (let at = 0; at < plain.length; at += pieceBytes) {
+      const sealed = cipher.update(plain.subarray(at, at + pieceBytes));
+      sealed.copy(this.bytes, offset + 8 + at);
+      // Freed at once: for a large frame the collector would come too late, and for many often.
+      if (sealed.length === sealed.buffer.byteLength) sealed.buffer.transfer(0);
+    }
     cipher.final();
     cipher.getAuthTag().copy(this.bytes, offset + 8 + plain.length);
     const length = plain.length + frameOverheadBytes;

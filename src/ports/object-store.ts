@@ -30,6 +30,12 @@ export interface ByteRange {
   readonly length: number;
 }
 
+export interface CreateOptions {
+  readonly signal?: AbortSignal;
+  /** SHA-256 of the body, hex, by a caller who has it already; a store that must state it need not compute it again. */
+  readonly sha256?: string;
+}
+
 export interface ObjectStore {
   /** For people and logs, without credentials: "s3 bucket wedsync (eu-west-1)", "folder /var/backups". */
   readonly description: string;
@@ -42,7 +48,7 @@ export interface ObjectStore {
    *   After StorageUnreachable or an abort the object may or may not exist, whole: callers that retry treat ObjectExists
    *   as done only after comparing the content.
    */
-  create(key: string, body: Uint8Array, options?: { readonly signal?: AbortSignal }): Promise<void>;
+  create(key: string, body: Uint8Array, options?: CreateOptions): Promise<void>;
 
   /**
    * The whole object, checked against the store's checksum where it keeps one; or a range, cut short at the object's end.

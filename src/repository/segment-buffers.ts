@@ -7,7 +7,7 @@ const idle: ArrayBuffer[] = [];
 const lent = new WeakSet<ArrayBufferLike>();
 let idleBytes = 0;
 
-/** Give it back when nothing refers to it any more; one that is not given back is collected like any other. */
+/** Give it back when nothing refers to it any more, or is freed; one that is not given back is collected like any other. */
 export function takeSegmentBuffer(bytes: number): Buffer {
   // Not much larger than needed, or a small segment would hold a large one's memory.
   const at = idle.findIndex(({ byteLength }) => byteLength >= bytes && byteLength <= bytes * 2 + roundedToBytes);
@@ -24,7 +24,10 @@ export function takeSegmentBuffer(bytes: number): Buffer {
 export function giveBackSegmentBuffer(buffer: Buffer): void {
   const memory = buffer.buffer as ArrayBuffer;
   if (!lent.delete(memory)) return;
-  if (idleBytes + memory.byteLength > maxIdleBytes) return;
+  if (idleBytes + memory.byteLength > maxIdleBytes) {
+    memory.transfer(0);
+    return;
+  }
   idle.push(memory);
   idleBytes += memory.byteLength;
 }

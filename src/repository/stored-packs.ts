@@ -62,7 +62,7 @@ export function openPacks(
     async storePack(pack, signal) {
       const objectKey = keyOf(pack.name);
       try {
-        await store.create(objectKey, pack.bytes, signal === undefined ? {} : { signal });
+        await store.create(objectKey, pack.bytes, { sha256: pack.name, ...(signal === undefined ? {} : { signal }) });
         return "stored";
       } catch (error) {
         // An attempt whose answer got lost; but what a manifest will count on is looked at, not assumed.

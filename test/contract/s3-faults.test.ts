@@ -1,5 +1,5 @@
 // What can go wrong between the S3 adapter and its server, on a real server: each ends under its own name.
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -84,6 +84,22 @@ describe("the S3 store", () => {
       expect(uploads.length).toBeGreaterThan(3);
       for (const { headers } of uploads)
         expect(headers["x-amz-checksum-crc32"] ?? headers["x-amz-trailer"]).toBeDefined();
+    });
+  });
+
+  describe("a hash that the caller has", () => {
+    test("is what the request states, and the server compares it with the body", async () => {
+      const [store, key, body] = [await open(), fresh(), randomBytes(1000)];
+      const sha256 = createHash("sha256").update(body).digest("hex");
+      const another = createHash("sha256").update("another body").digest("hex");
+      await expect(store.create(key, body, { sha256: another })).rejects.toMatchObject({ code: "ChecksumMismatch" });
+      expect(await store.stat(key)).toBeNull();
+      await store.create(key, body, { sha256 });
+      expect((await store.read(key)).equals(body)).toBe(true);
+      const stated = proxy.seen
+        .filter(({ method }) => method === "PUT")
+        .map((put) => put.headers["x-amz-content-sha256"]);
+      expect(new Set(stated)).toEqual(new Set([another, sha256]));
     });
   });
 

@@ -23,11 +23,13 @@ export function createFolderMediaSource(rootDir: string): MediaSource {
     });
   }
   async function find(path: string): Promise<string | null> {
-    const root = await findRoot();
     const relative = relativeMediaPath(path);
-    if (relative === null) return null;
+    const finding = relative === null ? null : realpath(join(rootDir, relative));
+    finding?.catch(() => {}); // an unreadable root is what counts
+    const root = await findRoot();
+    if (finding === null) return null;
     try {
-      const real = await realpath(join(root, relative));
+      const real = await finding;
       return real.startsWith(root === sep ? root : root + sep) ? real : null;
     } catch (error) {
       if (missing.has(codeOf(error))) return null;

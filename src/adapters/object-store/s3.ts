@@ -1,5 +1,6 @@
 // Objects in S3 or a compatible store. Create-only by If-None-Match; a CRC-32 travels with each upload and is verified by
 // the server, and by the SDK on each whole download.
+import type { PutObjectCommand } from "@aws-sdk/client-s3";
 import { BackupError } from "../../domain/errors.ts";
 import type { ObjectStore } from "../../ports/object-store.ts";
 import { checkKey, checkPrefix, checkRange } from "./check-key.ts";
@@ -72,22 +73,21 @@ export async function createS3Store(options: S3StoreOptions): Promise<ObjectStor
       // Asked for by the caller's plain GET, which sends no header of ours: none may be part of what is signed.
       return await getSignedUrl(client, new sdk.GetObjectCommand(where(key)), { expiresIn: validSeconds });
     },
-    async create(key, body, { signal } = {}) {
+    async create(key, body, { signal, sha256 } = {}) {
       checkKey(key);
       signal?.throwIfAborted();
       try {
         if (body.length > partBytes) return await createInParts(multipart, key, body, signal);
         const encryption = serverSideEncryption === null ? {} : { ServerSideEncryption: serverSideEncryption };
-        const { ETag } = await client.send(
-          new sdk.PutObjectCommand({
-            ...where(key),
-            Body: body,
-            IfNoneMatch: "*",
-            ...encryption,
-            ChecksumAlgorithm: "CRC32",
-          }),
-          { abortSignal: signal },
-        );
+        const put = new sdk.PutObjectCommand({
+          ...where(key),
+          Body: body,
+          IfNoneMatch: "*",
+          ...encryption,
+          ChecksumAlgorithm: "CRC32",
+        });
+        if (sha256 !== undefined) statePayloadHash(put, sha256);
+        const { ETag } = await client.send(put, { abortSignal: signal });
         // A store says what it keeps; a proxy that answers in its place says only that all is well.
         if (ETag === undefined) throw Object.assign(new Error("not the store's answer"), { name: "UnstoredObject" });
       } catch (error) {
@@ -186,6 +186,17 @@ export async function createS3Store(options: S3StoreOptions): Promise<ObjectStor
       client.destroy();
     },
   };
+}
+
+/** What the request's signature covers; the server compares it with the body. Without it the SDK hashes the body once more. */
+function statePayloadHash(put: PutObjectCommand, sha256: string): void {
+  put.middlewareStack.add(
+    (next) => (sending) => {
+      (sending.request as { headers: Record<string, string> }).headers["x-amz-content-sha256"] = sha256;
+      return next(sending);
+    },
+    { step: "build", name: "statePayloadHash" },
+  );
 }
 
 const s3NameOf = (error: unknown): string => (error as { name?: string }).name ?? "";
