@@ -22,17 +22,3 @@ export function forEachRow(
     start = end + 1;
   }
 }
-
-/** The rows whose key `keep` accepts; the text itself where that is all of them. */
-export function filterRows(text: Buffer, keyColumnCount: number, keep: (key: string) => boolean): Buffer {
-  const kept: Buffer[] = [];
-  let keptFrom = 0;
-  forEachRow(text, keyColumnCount, (key, start, end) => {
-    if (keep(key)) return;
-    if (start > keptFrom) kept.push(text.subarray(keptFrom, start));
-    keptFrom = end;
-  });
-  if (keptFrom === 0) return text;
-  if (keptFrom < text.length) kept.push(text.subarray(keptFrom));
-  return Buffer.concat(kept);
-}
