@@ -4,7 +4,7 @@ import { RowSegmenter } from "../src/repository/row-segmenter.ts";
 import { takeSegmentBuffer } from "../src/repository/segment-buffers.ts";
 import type { BackupSession } from "./backup-session.ts";
 import type { RawBatchSegment } from "./batch.ts";
-import { isUnchanged, measureChange } from "./measure-change.ts";
+import { isUnchanged, measureChange, type TableChange } from "./measure-change.ts";
 import { readLayer } from "./read-layer.ts";
 import type { Collected, TableProgress } from "./organization-progress.ts";
 
@@ -14,18 +14,28 @@ export async function* collectTable(
   before: readonly TableProgress[],
 ): AsyncGenerator<Collected> {
   const { table } = progress;
-  Object.assign(progress, { reused: null, reusedFrom: null, keysKeptSince: null, layer: null }); // an earlier try may have gone another way
+  // An earlier try may have gone another way.
+  Object.assign(progress, { reused: null, reusedFrom: null, keysKeptSince: null, cameTouched: null, layer: null });
   const change = await measureChange(session, table, before);
-  if (change !== null && isUnchanged(change)) {
-    const { entry, manifest } = change;
+  const reuse = ({ entry, manifest }: TableChange): void => {
     const { rows, rawBytes, checksum } = entry;
-    const since = { reusedFrom: manifest.sequence, keysKeptSince: manifest.sequence };
+    const { sequence } = manifest;
+    const since = { reusedFrom: sequence, keysKeptSince: sequence, cameTouched: { since: sequence, touchedRows: 0 } };
     Object.assign(progress, { reused: entry, ...since, rows, rawBytes, checksum, done: true });
+  };
+  if (change !== null && isUnchanged(change)) {
+    reuse(change);
     yield null;
     return;
   }
   session.startForeignRows();
+  const cameTouched = change === null ? null : { since: change.manifest.sequence, touchedRows: change.touchedRows };
   const layer = change === null ? null : await readLayer(session, table, change);
+  if (change !== null && layer?.segments.length === 0) {
+    reuse(change); // a look into the store was needed to tell
+    yield null;
+    return;
+  }
   if (layer !== null) {
     for (const segment of layer.segments) {
       progress.segments.push({ id: segment.id, rawBytes: segment.raw.length, rows: segment.rows });
@@ -34,7 +44,7 @@ export async function* collectTable(
     const { base, rowSegments, layerRows, layerBytes, rows, rawBytes, checksum } = layer;
     progress.layer = { base, rowSegments, rows: layerRows, rawBytes: layerBytes };
     if (layer.keysKept) progress.keysKeptSince = change?.manifest.sequence ?? null;
-    Object.assign(progress, { rows, rawBytes, checksum, done: true });
+    Object.assign(progress, { cameTouched, rows, rawBytes, checksum, done: true }); // else the sums would not add up
     return;
   }
   const { vault, organizationId } = session.parts;
@@ -52,6 +62,7 @@ export async function* collectTable(
     for (const segment of session.measure(() => segmenter.push(chunk).map(take))) yield segment;
   }
   for (const segment of session.measure(() => segmenter.end().map(take))) yield segment;
+  if (table.dependsOn.length === 0) progress.cameTouched = cameTouched; // the row itself says whose it is
   progress.rows = segmenter.rows;
   progress.rawBytes = segmenter.rawBytes;
   progress.checksum = segmenter.checksum;

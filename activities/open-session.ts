@@ -8,7 +8,7 @@ import { chooseTables } from "./choose-tables.ts";
 import type { SessionKey, StoredPack } from "./contract.ts";
 import type { ActivityDependencies } from "./dependencies.ts";
 import { estimateBytes } from "./estimate-bytes.ts";
-import { countAhead } from "./measure-change.ts";
+import { countAhead } from "./count-ahead.ts";
 import { OrganizationCollector } from "./organization-collector.ts";
 import { mostBases, readBases } from "./read-bases.ts";
 import { withoutDamaged } from "./without-damaged.ts";

@@ -110,6 +110,7 @@ const newProgress = (table: ClosureTable): TableProgress => ({
   reused: null,
   reusedFrom: null,
   keysKeptSince: null,
+  cameTouched: null,
   layer: null,
   done: false,
 });

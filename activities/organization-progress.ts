@@ -18,6 +18,11 @@ export interface TableProgress {
   reusedFrom: number | null;
   /** The sequence of the manifest since which the organization's rows have had the same keys; null where some came or went. */
   keysKeptSince: number | null;
+  /**
+   * Set where each row that came since that manifest was touched itself, not brought by its parent; of how many rows were
+   * touched.
+   */
+  cameTouched: { readonly since: number; readonly touchedRows: number } | null;
   /** Set where only what changed was read: the entry that it lies on, and how many of `segments` hold rows (the rest keys).
    * `rows` and `rawBytes` count what was read, keys of removed rows included. */
   layer: {

@@ -7,27 +7,23 @@
 // are not (a row came in through its parent, untouched itself), the table is read whole.
 import { freeMemory } from "../src/repository/owned-memory.ts";
 import { KeyScan } from "../src/repository/key-scan.ts";
-import { forEachRow } from "../src/repository/row-lines.ts";
 import { readTableRows } from "../src/repository/read-table.ts";
 import { RowSegmenter } from "../src/repository/row-segmenter.ts";
 import type { ClosureTable } from "../src/domain/catalogue.ts";
-import { fillTransaction } from "../src/domain/sql-quoting.ts";
 import { tableSegments, type TableEntry } from "../src/repository/manifest.ts";
 import { isDamage } from "../src/repository/damage.ts";
 import type { BackupSession } from "./backup-session.ts";
 import type { RawBatchSegment } from "./batch.ts";
+import {
+  isWorthLayering,
+  layeredRows,
+  maxLayeredRows,
+  readChangedRows,
+  type ChangedRows,
+  type StoredRows,
+} from "./changed-rows.ts";
 import type { TableChange } from "./measure-change.ts";
 
-/** Below this a whole read is as fast. */
-const leastTableBytes = 512 * 1024;
-/** Their keys are held in memory, here and by every reader. */
-const maxLayeredRows = 200_000;
-const maxLayeredShare = 0.2;
-const maxLayers = 8;
-/** The changed rows wait in memory until the sums are known to add up. */
-const maxLayerBytes = 16 * 1024 * 1024;
-/** 16 bytes each, for the time of one table (src/repository/key-scan.ts). */
-const maxLiveKeys = 4_000_000;
 const removedSegmentBytes = 1024 * 1024;
 
 export interface ReadLayer {
@@ -62,20 +58,22 @@ export async function readLayer(
 }
 
 async function tryLayer(session: BackupSession, table: ClosureTable, change: TableChange): Promise<ReadLayer | null> {
-  if (table.keysSql === null || !isWorthwhile(change) || change.rows > maxLiveKeys) return null;
-  const changed = await readChangedRows(session, table, change);
+  if (!isWorthLayering(table, change)) return null;
+  const changed = await session.takeChangedRows(table.table, () =>
+    readChangedRows(session, session.reader, table, change),
+  );
   if (changed === null) return null;
   const { entry: base } = change;
   // Every row that is touched is one more than were stored: none of those was replaced, and none is gone.
-  if (change.parentsUnchanged && base.rows + changed.keys.size === change.rows) return addLayer(base, change, changed);
+  if (change.touchTells && base.rows + changed.keys.size === change.rows) return addLayer(base, change, changed);
   // Whether rows are gone is known beforehand only where their parents may have taken them along.
   const first = await searchStoredRows(session, table, change, {
     replacedBy: changed.keys,
-    live: change.parentsUnchanged ? null : await readLiveKeys(session, table, change),
+    live: change.touchTells ? null : await readLiveKeys(session, table, change),
   });
   const removedCount = base.rows - first.replaced.rows + changed.keys.size - change.rows;
   let { removed } = first;
-  if (removedCount > 0 && change.parentsUnchanged) {
+  if (removedCount > 0 && change.touchTells) {
     const live = await readLiveKeys(session, table, change);
     ({ removed } = await searchStoredRows(session, table, change, { replacedBy: null, live }));
   }
@@ -111,53 +109,6 @@ function addLayer(
     rawBytes: base.rawBytes - replaced.rawBytes - removed.rawBytes + changed.rawBytes,
     checksum: addChecksums(base.checksum, changed.checksum, [replaced.checksum, removed.checksum]),
   };
-}
-
-function isWorthwhile({ entry: base, rows, touchedRows }: TableChange): boolean {
-  const layered = layeredRows(base) + touchedRows;
-  return (
-    base.rawBytes >= leastTableBytes &&
-    (base.layers ?? []).length < maxLayers &&
-    layered <= maxLayeredRows &&
-    layered <= rows * maxLayeredShare &&
-    (base.rawBytes / Math.max(1, base.rows)) * touchedRows <= maxLayerBytes
-  );
-}
-
-const layeredRows = ({ layers = [] }: TableEntry): number =>
-  layers.flatMap((layer) => [...layer.rows, ...layer.removed]).reduce((sum, segment) => sum + segment.rows, 0);
-
-interface ChangedRows extends StoredRows {
-  readonly segments: readonly RawBatchSegment[];
-  readonly keys: ReadonlySet<string>;
-}
-
-async function readChangedRows(
-  session: BackupSession,
-  table: ClosureTable,
-  { sinceTransaction }: TableChange,
-): Promise<ChangedRows | null> {
-  const { vault, organizationId } = session.parts;
-  const segmenter = new RowSegmenter({ seed: vault.cutSeed, keyColumnCount: table.keyColumnCount });
-  const segments: RawBatchSegment[] = [];
-  const keys = new Set<string>();
-  const take = ({ raw, rows }: { raw: Buffer; rows: number }): void => {
-    segments.push({ id: vault.segmentId(raw), kind: "rows", raw, rows });
-    forEachRow(raw, table.keyColumnCount, (key) => void keys.add(key));
-  };
-  const sql = fillTransaction(table.changedRowsSql, sinceTransaction);
-  for await (const chunk of session.reader.copyRows(sql, organizationId))
-    for (const segment of segmenter.push(chunk)) take(segment);
-  for (const segment of segmenter.end()) take(segment);
-  const { rows, rawBytes, checksum } = segmenter;
-  // Longer rows than the average foretold: the memory was not asked for.
-  return rawBytes > 2 * maxLayerBytes || keys.size !== rows ? null : { segments, keys, rows, rawBytes, checksum };
-}
-
-interface StoredRows {
-  readonly rows: number;
-  readonly rawBytes: number;
-  readonly checksum: string;
 }
 
 /** Reads the entry's rows from the store, once, and proves them. `live`, if given, holds every key that the database has. */

@@ -119,6 +119,11 @@ export interface ClosureTable extends TableClassification {
   readonly changedRowsSql: string;
   /** The key columns of all rows; null where there is no primary key. */
   readonly keysSql: string | null;
+  /**
+   * Where rows belong through one table's primary key alone: SELECT EXISTS of rows that are older than transaction $2 and
+   * hang on one of that table's rows that are not, AS joined. $3 = how many of those there are at most.
+   */
+  readonly joined: { readonly parent: TableName; readonly sql: string } | null;
   /** Other closure tables through which rows are reached: when one of them changed, membership may have, too. */
   readonly dependsOn: readonly TableName[];
   readonly estimatedBytes: number;

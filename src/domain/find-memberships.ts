@@ -7,7 +7,7 @@ import type { Membership } from "./membership.ts";
 import { MembershipPaths, selfEdgesOf, type MembershipPath } from "./membership-paths.ts";
 import { anyOf, byColumn, fallingBack, withRowsBelow, type Transit } from "./membership-sql.ts";
 import { holdsOrganization, organizationColumnsOf, type OrganizationColumn } from "./organization-columns.ts";
-import type { TableDescription, TableName } from "./schema.ts";
+import type { ForeignKey, TableDescription, TableName } from "./schema.ts";
 
 /**
  * Roles of all tables that the catalogue and the foreign keys explain. Rows that a type column ties to one that is in
@@ -50,6 +50,7 @@ class MembershipSearch {
       reason: "the organizations",
       predicate: byColumn(root.key, this.keyType, this.keyType, null),
       parents: [],
+      hangsOn: null,
       organizationColumn: root.key,
     });
     const halfCertain = this.findDirect();
@@ -80,6 +81,7 @@ class MembershipSearch {
           reason: `by ${first.column}`,
           predicate: holdsOrganization(table, first, this.keyType),
           parents: [],
+          hangsOn: null,
           organizationColumn: certain ? first.column : null,
         });
         if (!certain) halfCertain.push({ table, columns });
@@ -92,11 +94,12 @@ class MembershipSearch {
   private certain(table: TableDescription): [TableName, Membership][] {
     const declared = this.paths.byType(table);
     if (declared === "open") return [];
-    if (declared !== null) return [[table.name, { ...declared, role: "polymorphic", organizationColumn: null }]];
+    if (declared !== null)
+      return [[table.name, { ...declared, role: "polymorphic", hangsOn: null, organizationColumn: null }]];
     const key = this.keysToFound(table).find(({ columns }) => columns.every((name) => isNotNull(table, name)));
     return key === undefined
       ? []
-      : [[table.name, { ...this.paths.byKey(key), role: "indirect", organizationColumn: null }]];
+      : [[table.name, { ...this.paths.byKey(key), role: "indirect", hangsOn: key, organizationColumn: null }]];
   }
 
   private uncertain(table: TableDescription): [TableName, Membership][] {
@@ -104,7 +107,8 @@ class MembershipSearch {
     const parents = table.foreignKeys.map((key) => key.referencedTable).filter((parent) => parent !== table.name);
     // A parent that will have a role, but has none yet, would be a path that is missed.
     if (parents.some((parent) => !this.found.has(parent) && this.paths.leadsToFound(parent, table.name))) return [];
-    const paths = this.keysToFound(table).map((key) => this.paths.byKey(key));
+    const keys = this.keysToFound(table);
+    const paths = keys.map((key) => this.paths.byKey(key));
     if (paths.length === 0) return [];
     const edges = selfEdgesOf(table);
     const reason = paths.map((path) => path.reason).join(", or ");
@@ -113,6 +117,7 @@ class MembershipSearch {
       reason: edges.length === 0 ? reason : `${reason}, and rows below those`,
       predicate: withRowsBelow(table, anyOf(paths.map((path) => path.predicate)), edges),
       parents: parentsOf(paths),
+      hangsOn: keys.length === 1 && edges.length === 0 ? (keys[0] as ForeignKey) : null,
       organizationColumn: null,
     };
     return [[table.name, membership]];

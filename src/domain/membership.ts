@@ -1,7 +1,7 @@
 // How a table's rows are told to be an organization's.
 import type { TableRole } from "./catalogue.ts";
 import type { Predicate } from "./membership-sql.ts";
-import type { TableName } from "./schema.ts";
+import type { ForeignKey, TableName } from "./schema.ts";
 
 export interface Membership {
   readonly role: TableRole;
@@ -10,6 +10,8 @@ export interface Membership {
   readonly predicate: Predicate;
   /** Other tables that the predicate reads itself. */
   readonly parents: readonly TableName[];
+  /** The foreign key through which every row belongs, where there is just this way; else null. */
+  readonly hangsOn: ForeignKey | null;
   /** The column that holds the organization's id in every row; else null. */
   readonly organizationColumn: string | null;
 }

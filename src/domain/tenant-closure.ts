@@ -13,6 +13,7 @@ import { isNotNull } from "./column-facts.ts";
 import { BackupError } from "./errors.ts";
 import { findForeignRowChecks } from "./foreign-rows.ts";
 import { findMemberships } from "./find-memberships.ts";
+import { describeJoined, isRecent } from "./joined-rows.ts";
 import { dependenciesOf, type Membership } from "./membership.ts";
 import { fromTable } from "./membership-sql.ts";
 import { findOutsideTables } from "./outside-tables.ts";
@@ -48,7 +49,7 @@ export function planTenantClosure(schema: SchemaDescription, catalogue: Catalogu
   const stored = tables.filter(({ name }) => dataSetOf.has(name));
   refuseUncarried(schema, stored, catalogue);
   const closure = stored
-    .map((table) => describeTable(table, memberships, dataSetOf.get(table.name)?.name ?? "", catalogue))
+    .map((table) => describeTable(table, memberships, byName, dataSetOf.get(table.name)?.name ?? "", catalogue))
     .sort((a, b) => priority(a.table) - priority(b.table) || (order.get(a.table) ?? 0) - (order.get(b.table) ?? 0));
   return {
     catalogue,
@@ -117,6 +118,7 @@ function refuseUnclassified(
 function describeTable(
   table: TableDescription,
   memberships: ReadonlyMap<TableName, Membership>,
+  tables: ReadonlyMap<TableName, TableDescription>,
   dataSet: string,
   catalogue: Catalogue,
 ): ClosureTable {
@@ -131,7 +133,6 @@ function describeTable(
   const columns = [...key, ...stored.filter((name) => !key.includes(name))];
   const membership = memberships.get(table.name) as Membership;
   const where = `FROM ${fromTable(table)} AS t WHERE ${membership.predicate("t")}`;
-  const isRecent = "age(t.xmin) <= age($2::xid)";
   const list = (names: readonly string[]): string => names.map((name) => `t.${quoteIdentifier(name)}`).join(", ");
   return {
     table: table.name,
@@ -141,9 +142,10 @@ function describeTable(
     columns,
     keyColumnCount: key.length,
     rowsSql: `SELECT ${list(columns)} ${where}`,
-    changesSql: `SELECT count(*) AS rows, count(*) FILTER (WHERE ${isRecent}) AS recent ${where}`,
-    changedRowsSql: `SELECT ${list(columns)} ${where} AND ${isRecent}`,
+    changesSql: `SELECT count(*) AS rows, count(*) FILTER (WHERE ${isRecent("t")}) AS recent ${where}`,
+    changedRowsSql: `SELECT ${list(columns)} ${where} AND ${isRecent("t")}`,
     keysSql: key.length === 0 ? null : `SELECT ${list(key)} ${where}`,
+    joined: describeJoined(table, memberships, tables),
     dependsOn: dependenciesOf(table.name, memberships),
     estimatedBytes: table.estimatedBytes,
   };
