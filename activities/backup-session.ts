@@ -10,7 +10,7 @@ import type { PackIndexEntry } from "../src/repository/pack.ts";
 import type { OrganizationVault } from "../src/repository/vault.ts";
 import type { ClosureTable } from "../src/domain/catalogue.ts";
 import type { Batch } from "./batch.ts";
-import type { ChangedRows } from "./changed-rows.ts";
+import type { ChangedRows } from "./row-sets.ts";
 import type { OrganizationProgress } from "./organization-progress.ts";
 import { isSameDatabase } from "./same-course.ts";
 import type { Stopwatch } from "./stopwatch.ts";

@@ -7,6 +7,7 @@ import { forEachRow } from "../src/repository/row-lines.ts";
 import { RowSegmenter } from "../src/repository/row-segmenter.ts";
 import type { BackupSession } from "./backup-session.ts";
 import type { RawBatchSegment } from "./batch.ts";
+import type { ChangedRows } from "./row-sets.ts";
 import type { TableChange } from "./measure-change.ts";
 
 /** Below this a whole read is as fast. */
@@ -19,17 +20,6 @@ const maxLayers = 8;
 const maxLayerBytes = 16 * 1024 * 1024;
 /** 16 bytes each, for the time of one table (src/repository/key-scan.ts). */
 const maxLiveKeys = 4_000_000;
-
-export interface StoredRows {
-  readonly rows: number;
-  readonly rawBytes: number;
-  readonly checksum: string;
-}
-
-export interface ChangedRows extends StoredRows {
-  readonly segments: readonly RawBatchSegment[];
-  readonly keys: ReadonlySet<string>;
-}
 
 /** Null where they are more than was foretold, or have one key twice. */
 export async function readChangedRows(

@@ -14,14 +14,8 @@ import { tableSegments, type TableEntry } from "../src/repository/manifest.ts";
 import { isDamage } from "../src/repository/damage.ts";
 import type { BackupSession } from "./backup-session.ts";
 import type { RawBatchSegment } from "./batch.ts";
-import {
-  isWorthLayering,
-  layeredRows,
-  maxLayeredRows,
-  readChangedRows,
-  type ChangedRows,
-  type StoredRows,
-} from "./changed-rows.ts";
+import { isWorthLayering, layeredRows, maxLayeredRows, readChangedRows } from "./changed-rows.ts";
+import type { ChangedRows, StoredRows } from "./row-sets.ts";
 import type { TableChange } from "./measure-change.ts";
 
 const removedSegmentBytes = 1024 * 1024;

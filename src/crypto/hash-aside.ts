@@ -5,8 +5,7 @@ import { webcrypto } from "node:crypto";
 const { subtle } = webcrypto;
 const hex = (bytes: ArrayBuffer): string => Buffer.from(bytes).toString("hex");
 
-export const sha256Aside = async (bytes: Buffer): Promise<string> =>
-  hex(await subtle.digest("SHA-256", bytes as Buffer<ArrayBuffer>));
+export const sha256Aside = async (bytes: Buffer): Promise<string> => hex(await subtle.digest("SHA-256", bytes));
 
 const keys = new WeakMap<Buffer, Promise<webcrypto.CryptoKey>>();
 
@@ -16,5 +15,5 @@ export async function hmacAside(key: Buffer, bytes: Buffer): Promise<string> {
     imported = subtle.importKey("raw", key as Buffer<ArrayBuffer>, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
     keys.set(key, imported);
   }
-  return hex(await subtle.sign("HMAC", await imported, bytes as Buffer<ArrayBuffer>));
+  return hex(await subtle.sign("HMAC", await imported, bytes));
 }
