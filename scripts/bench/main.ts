@@ -11,7 +11,9 @@ import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { setFlagsFromString } from "node:v8";
 import { connectClient } from "../../src/client/connect.ts";
+import { nodeFlags } from "../start-node.mjs";
 import type { BenchContext } from "./bench-context.ts";
 import { makeWeddings } from "./bench-data.ts";
 import { startBenchServers } from "./bench-servers.ts";
@@ -30,6 +32,9 @@ import { measureWriteLoad } from "./measure-write-load.ts";
 import { findPeers } from "./peers.ts";
 import { queryOnce } from "./query-once.ts";
 import { describeResults, thisMachine, type BenchResult } from "./result.ts";
+
+// Ours is partly measured in this process (proofs): it collects its memory as the product's processes do.
+for (const flag of nodeFlags) if (!flag.startsWith("--disable-warning")) setFlagsFromString(flag);
 
 const parts: Readonly<Record<string, (context: BenchContext) => Promise<Measurement[]>>> = {
   all: measureAllOrganizations, // before the big organization is changed

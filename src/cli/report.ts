@@ -5,7 +5,6 @@ import { readEvidence } from "../control/evidence.ts";
 import { escapeHtml } from "../domain/escape-html.ts";
 import { writeReport, type ComplianceReport } from "../domain/compliance-report.ts";
 import { table, usage } from "./output.ts";
-import { drawPdf } from "./report-pdf.ts";
 import { describeReport, reportTitle } from "./report-sections.ts";
 import type { Session } from "./session.ts";
 
@@ -30,6 +29,7 @@ export async function runReport(session: Session, options: ReportOptions): Promi
     session.output.say(`written: ${options.html}`);
   }
   if (options.pdf !== undefined) {
+    const { drawPdf } = await import("./report-pdf.ts"); // its libraries are large, and every command would hold them
     await writeFile(options.pdf, await drawPdf(report), { mode: 0o600 });
     session.output.say(`written: ${options.pdf}`);
   }

@@ -1,7 +1,7 @@
 // The two ways out of the house, chosen by the channel's kind.
 import { BackupError } from "../../domain/errors.ts";
 import type { NotificationSender } from "../../ports/notifications.ts";
-import { createMailer, type MailOptions } from "./mail.ts";
+import type { MailOptions } from "./mail.ts";
 import { sendWebhook, type WebhookOptions } from "./webhook.ts";
 
 export interface NotificationSenderOptions {
@@ -11,7 +11,9 @@ export interface NotificationSenderOptions {
 }
 
 export function createNotificationSender({ webhook, mail }: NotificationSenderOptions): NotificationSender {
-  const mailer = mail === null ? null : createMailer(mail);
+  // Imported only where there is a mail server: the library is large.
+  const mailer = mail === null ? null : import("./mail.ts").then(({ createMailer }) => createMailer(mail));
+  mailer?.catch(() => {}); // whoever sends learns of it
   return {
     async send(target, notification, signal) {
       if (target.kind === "webhook") return await sendWebhook(target, notification, webhook, signal);
@@ -20,10 +22,10 @@ export function createNotificationSender({ webhook, mail }: NotificationSenderOp
           "NotificationRefused",
           "No mail server is configured: the operator must set BACKUP_SMTP_URL and BACKUP_SMTP_FROM for the workers.",
         );
-      await mailer.send(target, notification);
+      await (await mailer).send(target, notification);
     },
     async close() {
-      mailer?.close();
+      (await mailer)?.close();
     },
   };
 }
