@@ -9,8 +9,8 @@ import type { SealedManifest } from "../src/repository/manifest-object.ts";
 import type { PackIndexEntry } from "../src/repository/pack.ts";
 import type { OrganizationVault } from "../src/repository/vault.ts";
 import type { ClosureTable } from "../src/domain/catalogue.ts";
+import { AnswersAhead } from "./answers-ahead.ts";
 import type { Batch } from "./batch.ts";
-import type { ChangedRows } from "./row-sets.ts";
 import type { OrganizationProgress } from "./organization-progress.ts";
 import { isSameDatabase } from "./same-course.ts";
 import type { Stopwatch } from "./stopwatch.ts";
@@ -46,14 +46,7 @@ export class BackupSession {
   readonly batches = new Map<number, Batch>();
   /** Content → where it lies; grows as packs are stored. */
   readonly stored = new Map<string, StoredSegment>();
-  /** By table: what was counted before anybody asked. */
-  readonly counted = new Map<string, Promise<{ readonly rows: number; readonly touchedRows: number }>>();
-  /** By table: changed rows that are being read before anybody asked. Whoever asks takes them out. */
-  readonly changedAhead = new Map<string, Promise<ChangedRows | null>>();
-  /** Tables whose changed rows were asked for. */
-  readonly changedAsked = new Set<string>();
-  /** Rejects where those answers must not be believed. */
-  countingAhead: Promise<void> = Promise.resolve();
+  readonly ahead = new AnswersAhead();
   /** Numbers of batches that a compress is at work on, or waits for. */
   readonly compressing = new Set<number>();
   /** Content that lies in a batch of this session and will be stored with it. */
@@ -119,14 +112,6 @@ export class BackupSession {
 
   wake(): void {
     for (const go of this.waiters) go();
-  }
-
-  /** Those that were read ahead, once; what failed there is read anew. */
-  async takeChangedRows(table: string, read: () => Promise<ChangedRows | null>): Promise<ChangedRows | null> {
-    const ahead = this.changedAhead.get(table);
-    this.changedAsked.add(table);
-    this.changedAhead.delete(table);
-    return await (ahead === undefined ? read() : ahead.catch(read));
   }
 
   isCollected(number: number): boolean {

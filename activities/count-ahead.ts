@@ -4,7 +4,8 @@ import type { ClosureTable } from "../src/domain/catalogue.ts";
 import type { SnapshotReader } from "../src/ports/source-database.ts";
 import type { BackupSession } from "./backup-session.ts";
 import { estimateChangedBytes, isWorthLayering, readChangedRows } from "./changed-rows.ts";
-import { countRows, findBasis, type Basis, type Counts } from "./measure-change.ts";
+import { countRows, findBasis, type Basis } from "./measure-change.ts";
+import type { TableCounts } from "./row-sets.ts";
 
 /** Below this a connection costs more than it saves. */
 const worthAnotherConnectionBytes = 16 * 1024 * 1024;
@@ -22,10 +23,10 @@ export async function countAhead(session: BackupSession): Promise<void> {
     .map((table) => ({ table, basis: findBasis(session, table) }))
     .filter((each): each is { table: ClosureTable; basis: Basis } => each.basis !== null)
     .sort((a, b) => b.basis.entry.rawBytes - a.basis.entry.rawBytes);
-  const takers = new Map(waiting.map(({ table }) => [table.table, Promise.withResolvers<Counts>()]));
+  const takers = new Map(waiting.map(({ table }) => [table.table, Promise.withResolvers<TableCounts>()]));
   for (const [name, { promise }] of takers) {
     promise.catch(() => {}); // whoever asks learns of it
-    session.counted.set(name, promise);
+    session.ahead.counts.set(name, promise);
   }
   const work = async (reader: SnapshotReader): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
@@ -81,14 +82,14 @@ async function readChangedAhead(session: BackupSession, reader: SnapshotReader):
   let aheadBytes = 0;
   for (const table of session.parts.tables) {
     const basis = findBasis(session, table);
-    const counts = await session.counted.get(table.table)?.catch(() => null); // whoever asks learns of it
-    if (basis === null || counts === undefined || counts === null || session.changedAsked.has(table.table)) continue;
+    const counts = await session.ahead.counts.get(table.table)?.catch(() => null); // whoever asks learns of it
+    if (basis === null || counts === undefined || counts === null || session.ahead.isAsked(table.table)) continue;
     const change = { ...basis, ...counts };
     if (counts.touchedRows === 0 || !isWorthLayering(table, change)) continue;
     aheadBytes += estimateChangedBytes(change);
     if (aheadBytes > maxAheadBytes) return;
     const reading = readChangedRows(session, reader, table, change);
-    session.changedAhead.set(table.table, reading);
+    session.ahead.addChangedRows(table.table, reading);
     await reading;
   }
 }

@@ -5,6 +5,7 @@ import type { ClosureTable } from "../src/domain/catalogue.ts";
 import type { Manifest, TableEntry } from "../src/repository/manifest.ts";
 import type { BackupSession } from "./backup-session.ts";
 import type { TableProgress } from "./organization-progress.ts";
+import type { TableCounts } from "./row-sets.ts";
 import { hasRunSince } from "./same-course.ts";
 
 /** After so many backups a table is read in full again, so that a wrong "unchanged" can't last. */
@@ -12,15 +13,12 @@ const fullReadEvery = 10;
 /** Transaction ids wrap at 2^32 and compare by halves: beyond this distance "older" can't be told. */
 const maxTransactionDistance = 1_500_000_000n;
 
-export interface TableChange {
+export interface TableChange extends TableCounts {
   /** The newest manifest of this database that has the table, and what it says of it. */
   readonly manifest: Manifest;
   readonly entry: TableEntry;
   /** Rows that transactions at or after this one touched count as changed; 32 bits, as xmin. */
   readonly sinceTransaction: bigint;
-  /** Rows now, and how many of them were touched since. */
-  readonly rows: number;
-  readonly touchedRows: number;
   /** No row can have come or gone without being touched itself. */
   readonly touchTells: boolean;
 }
@@ -34,7 +32,7 @@ export async function measureChange(
   const basis = findBasis(session, table);
   if (basis === null) return null;
   // What was counted ahead is worth nothing when its connection broke.
-  const ahead = await session.counted.get(table.table)?.catch(() => null);
+  const ahead = await session.ahead.counts.get(table.table)?.catch(() => null);
   const counts = ahead ?? (await countRows(session.reader, session.parts.organizationId, table, basis));
   const touchTells = haveSameKeys(session, table, before, basis) || (await cameTouched(session, table, before, basis));
   return { ...basis, ...counts, touchTells };
@@ -84,8 +82,6 @@ async function cameTouched(
 
 export interface Basis extends Pick<TableChange, "manifest" | "entry" | "sinceTransaction"> {}
 
-export type Counts = Pick<TableChange, "rows" | "touchedRows">;
-
 export function findBasis({ comparable, parts: { held } }: BackupSession, table: ClosureTable): Basis | null {
   const manifest = comparable.find(({ tables }) => tables.some((each) => each.table === table.table));
   const entry = manifest?.tables.find((each) => each.table === table.table);
@@ -103,7 +99,7 @@ export async function countRows(
   organizationId: string,
   { changesSql }: ClosureTable,
   { sinceTransaction }: Basis,
-): Promise<Counts> {
+): Promise<TableCounts> {
   const [answer] = await reader.query(changesSql, [organizationId, sinceTransaction.toString()]);
   return { rows: Number(answer?.["rows"]), touchedRows: Number(answer?.["recent"]) };
 }

@@ -55,8 +55,8 @@ export async function openSession(
       session.learnPack(packName, packBytes, await vault.readPackIndex(packName));
     session.collector = new OrganizationCollector(session);
     bench.place(key, session);
-    session.countingAhead = countAhead(session);
-    session.countingAhead.catch(() => {}); // the seal asks
+    session.ahead.trusted = countAhead(session);
+    session.ahead.trusted.catch(() => {}); // the seal asks
     return session;
   } catch (error) {
     await reader.close();

@@ -53,7 +53,7 @@ export async function readLayer(
 
 async function tryLayer(session: BackupSession, table: ClosureTable, change: TableChange): Promise<ReadLayer | null> {
   if (!isWorthLayering(table, change)) return null;
-  const changed = await session.takeChangedRows(table.table, () =>
+  const changed = await session.ahead.takeChangedRows(table.table, () =>
     readChangedRows(session, session.reader, table, change),
   );
   if (changed === null) return null;

@@ -1,5 +1,12 @@
-// Rows of a table by their sums, as a manifest's entry has them.
+// Sets of one table's rows: how many they are, and their sums as a manifest's entry has them.
 import type { RawBatchSegment } from "./batch.ts";
+
+/** Of the organization's rows now. */
+export interface TableCounts {
+  readonly rows: number;
+  /** By transactions since the newest manifest's snapshot. */
+  readonly touchedRows: number;
+}
 
 export interface StoredRows {
   readonly rows: number;

@@ -36,7 +36,7 @@ export async function sealBackup(
     async () => {
       // A run whose lease went to another must not write: a prune may have removed packs that it counts on.
       await jobs.assertLease({ organizationId, fencingToken });
-      if (session.sealedManifest === null) await Promise.all([session.reader.assertIntact(), session.countingAhead]);
+      if (session.sealedManifest === null) await Promise.all([session.reader.assertIntact(), session.ahead.trusted]);
       const found = await session.findForeignRows();
       session.sealedManifest ??= watch.measure(() =>
         vault.sealManifest(
