@@ -258,6 +258,66 @@ describe("the second connection, which helps to count in large tables", () => {
     expect(await storedRows(repository, manifest, "items")).toEqual(await liveRows("items"));
   });
 
+  const changesLines = (sql: string): boolean => sql.includes('"lines" AS t') && sql.includes("age(");
+
+  /** The first connection reads no table before the second has read the changed lines, or two seconds are over. */
+  function watchReaders(whenAhead: () => Promise<void> = async () => {}) {
+    const copied: { readonly first: string[]; readonly second: string[] } = { first: [], second: [] };
+    const ahead = Promise.withResolvers<void>();
+    const late = setTimeout(ahead.resolve, 2_000);
+    let imports = 0;
+    const faultySource = (source: SourceDatabase): SourceDatabase => ({
+      ...source,
+      importSnapshot: async (reference) => {
+        const reader = await source.importSnapshot(reference);
+        const isFirst = (imports += 1) === 1;
+        async function* copyRows(sql: string, organizationId: string): AsyncGenerator<Buffer> {
+          copied[isFirst ? "first" : "second"].push(sql);
+          if (isFirst) await ahead.promise;
+          else await whenAhead();
+          yield* reader.copyRows(sql, organizationId);
+          if (!isFirst && changesLines(sql)) ahead.resolve();
+        }
+        return {
+          copyRows,
+          query: (...asked) => reader.query(...asked),
+          assertIntact: () => reader.assertIntact(),
+          close: () => reader.close(),
+        };
+      },
+    });
+    return { copied, faultySource, stop: () => clearTimeout(late) };
+  }
+
+  test("then reads changed rows, which nobody reads again", async () => {
+    const repository = await startLarge();
+    await client.query(
+      "UPDATE items SET label = label || 'x' WHERE id % 50 < 2; UPDATE lines SET label = label || 'x' WHERE id LIKE '%77'",
+    );
+    const { copied, faultySource, stop } = watchReaders();
+    const { manifest } = await backUp(repository, { faultySource });
+    stop();
+    expect(copied.second.filter(changesLines)).toHaveLength(1);
+    expect(copied.first.filter(changesLines)).toEqual([]);
+    for (const table of ["items", "lines"] as const) {
+      expect(entryOf(manifest, table).layers).toHaveLength(1);
+      expect(await storedRows(repository, manifest, table)).toEqual(await liveRows(table));
+    }
+  });
+
+  test("when it breaks at these, they are read anew, and the backup is not sealed", async () => {
+    const repository = await startLarge();
+    await client.query(
+      "UPDATE items SET label = label || 'x' WHERE id % 50 < 2; UPDATE lines SET label = label || 'x' WHERE id LIKE '%77'",
+    );
+    const { copied, faultySource, stop } = watchReaders(async () => {
+      throw new BackupError("SourceUnreachable", "it broke");
+    });
+    await expect(backUp(repository, { faultySource })).rejects.toMatchObject({ code: "SnapshotLost" });
+    stop();
+    expect(copied.first.filter(changesLines)).toHaveLength(1);
+  });
+
   function onSecondImport(act: (importing: () => Promise<SnapshotReader>) => Promise<SnapshotReader>) {
     let imports = 0;
     return (source: SourceDatabase): SourceDatabase => ({
