@@ -12,6 +12,11 @@ const worthAnotherConnectionBytes = 16 * 1024 * 1024;
 /** Of changed rows, by estimate: they wait in memory for their table's turn. */
 const maxAheadBytes = 16 * 1024 * 1024;
 
+interface ComparableTable {
+  readonly table: ClosureTable;
+  readonly basis: Basis;
+}
+
 /**
  * Counts in all tables that can be compared, on two connections, from when the session opens: by far the longest part of a
  * backup in which little has changed, and Postgres has more than one core.
@@ -19,10 +24,10 @@ const maxAheadBytes = 16 * 1024 * 1024;
  */
 export async function countAhead(session: BackupSession): Promise<void> {
   const { organizationId, tables } = session.parts;
-  const waiting = tables
+  const comparable = tables
     .map((table) => ({ table, basis: findBasis(session, table) }))
-    .filter((each): each is { table: ClosureTable; basis: Basis } => each.basis !== null)
-    .sort((a, b) => b.basis.entry.rawBytes - a.basis.entry.rawBytes);
+    .filter((each): each is ComparableTable => each.basis !== null);
+  const waiting = comparable.toSorted((a, b) => b.basis.entry.rawBytes - a.basis.entry.rawBytes);
   const takers = new Map(waiting.map(({ table }) => [table.table, Promise.withResolvers<TableCounts>()]));
   for (const [name, { promise }] of takers) {
     promise.catch(() => {}); // whoever asks learns of it
@@ -40,7 +45,11 @@ export async function countAhead(session: BackupSession): Promise<void> {
     }
   };
   const large = waiting.reduce((sum, { basis }) => sum + basis.entry.rawBytes, 0) >= worthAnotherConnectionBytes;
-  const [, second] = await Promise.allSettled([work(session.reader), large ? workOnSecond(session, work) : null]);
+  const workOnMore = async (reader: SnapshotReader): Promise<void> => {
+    await work(reader);
+    await readChangedAhead(session, reader, comparable);
+  };
+  const [, second] = await Promise.allSettled([work(session.reader), large ? workOnSecond(session, workOnMore) : null]);
   const uncounted = new BackupError("Internal", "No connection came to count this table ahead.");
   for (const { reject } of takers.values()) reject(uncounted); // those that have their answer keep it
   if (second.status === "rejected") throw second.reason;
@@ -57,7 +66,6 @@ async function workOnSecond(session: BackupSession, work: (reader: SnapshotReade
   session.ended.addEventListener("abort", close, { once: true });
   try {
     await work(second);
-    await readChangedAhead(session, second);
     await second.assertIntact();
   } catch (error) {
     // Asking the same dead connection again would tell the same: only a new snapshot helps.
@@ -78,12 +86,15 @@ async function workOnSecond(session: BackupSession, work: (reader: SnapshotReade
  * The main thread searches one table's stored rows while the database looks for the next table's changed ones. Whatever the
  * collector has come to first is its own to read.
  */
-async function readChangedAhead(session: BackupSession, reader: SnapshotReader): Promise<void> {
+async function readChangedAhead(
+  session: BackupSession,
+  reader: SnapshotReader,
+  comparable: readonly ComparableTable[],
+): Promise<void> {
   let aheadBytes = 0;
-  for (const table of session.parts.tables) {
-    const basis = findBasis(session, table);
-    const counts = await session.ahead.counts.get(table.table)?.catch(() => null); // whoever asks learns of it
-    if (basis === null || counts === undefined || counts === null || session.ahead.isAsked(table.table)) continue;
+  for (const { table, basis } of comparable) {
+    const counts = (await session.ahead.counts.get(table.table)?.catch(() => null)) ?? null; // whoever asks learns of it
+    if (counts === null || session.ahead.isAsked(table.table)) continue;
     const change = { ...basis, ...counts };
     if (counts.touchedRows === 0 || !isWorthLayering(table, change)) continue;
     aheadBytes += estimateChangedBytes(change);

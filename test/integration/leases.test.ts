@@ -2,24 +2,18 @@
 // must not be taken over is as much in here as what must be: an organization that nobody can back up is unprotected.
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { openControlDatabase, type ControlDatabase } from "../../src/control/control-database.ts";
-import { createLedgers } from "../../src/control/ledgers.ts";
-import { migrateControlTables } from "../../src/control/migrate.ts";
 import type { BackupOutcome } from "../../src/domain/backup-request.ts";
 import { outcomeOf } from "../support/outcome.ts";
-import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import { createControlTables, type ControlTables } from "../support/control-tables.ts";
 
-let database: TestDatabase;
-let owner: ControlDatabase;
-let ledgers: ReturnType<typeof createLedgers>;
+let database: ControlTables["database"];
+let owner: ControlTables["owner"];
+let ledgers: ControlTables["ledgers"];
 const organizationId = "org";
 const another = "another";
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  await migrateControlTables(database.url);
-  owner = openControlDatabase(database.url);
-  ledgers = createLedgers(owner);
+  ({ database, owner, ledgers } = await createControlTables());
 });
 beforeEach(() =>
   database.query(

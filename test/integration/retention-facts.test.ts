@@ -1,23 +1,17 @@
 // What retention goes by, read from the control tables: each fact that keeps a backup, and when it ceases to.
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
-import { openControlDatabase, type ControlDatabase } from "../../src/control/control-database.ts";
-import { createLedgers } from "../../src/control/ledgers.ts";
 import { placeLegalHold } from "../../src/control/legal-hold.ts";
-import { migrateControlTables } from "../../src/control/migrate.ts";
 import type { ProofLevel } from "../../src/domain/backup-request.ts";
-import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import { createControlTables, type ControlTables } from "../support/control-tables.ts";
 
-let database: TestDatabase;
-let owner: ControlDatabase;
-let ledgers: ReturnType<typeof createLedgers>;
+let database: ControlTables["database"];
+let owner: ControlTables["owner"];
+let ledgers: ControlTables["ledgers"];
 const organizationId = "org";
 
 beforeAll(async () => {
-  database = await createTestDatabase();
-  await migrateControlTables(database.url);
-  owner = openControlDatabase(database.url);
-  ledgers = createLedgers(owner);
+  ({ database, owner, ledgers } = await createControlTables());
 });
 beforeEach(() =>
   database.query(
