@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import request from "supertest";
 import { BackupError } from "../../src/domain/errors.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
-import { createFacadeRig, type FacadeRig, type FacadeRigOptions } from "../support/facade-rig.ts";
+import { openFacades, type FacadeRig } from "../support/facade-rig.ts";
 import { keepPolicy } from "../support/policies.ts";
 import { makePlainBackup } from "../support/plain-backup.ts";
 
@@ -15,13 +15,7 @@ let organizationId: string;
 let other: string;
 let owner: { Authorization: string };
 let backupId: string;
-const opened: FacadeRig[] = [];
-
-async function open(options: FacadeRigOptions = {}): Promise<FacadeRig> {
-  const made = await createFacadeRig(rig, options);
-  opened.push(made);
-  return made;
-}
+const { open, close } = openFacades(() => rig);
 
 beforeAll(async () => {
   rig = await createBackupRig(); // no worker: nothing that is started here needs to run
@@ -41,7 +35,7 @@ beforeAll(async () => {
   await insertJob(backupId, manifest.sequence);
 });
 afterAll(async () => {
-  for (const each of opened) await each.close();
+  await close();
   await rig?.close();
 });
 

@@ -9,20 +9,14 @@ import { connectClient } from "../../src/client/connect.ts";
 import { BackupError } from "../../src/domain/errors.ts";
 import { createRateLimits } from "../../src/facade/rate-limits.ts";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
-import { createFacadeRig, type FacadeRig, type FacadeRigOptions } from "../support/facade-rig.ts";
+import { openFacades, type FacadeRig } from "../support/facade-rig.ts";
 
 let rig: BackupRig;
 let facade: FacadeRig;
 let organizationId: string;
 let other: string;
 let admin: { Authorization: string };
-const opened: FacadeRig[] = [];
-
-async function open(options: FacadeRigOptions = {}): Promise<FacadeRig> {
-  const made = await createFacadeRig(rig, options);
-  opened.push(made);
-  return made;
-}
+const { open, close } = openFacades(() => rig);
 
 beforeAll(async () => {
   rig = await createBackupRig();
@@ -32,7 +26,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
-  for (const each of opened) await each.close();
+  await close();
   await rig?.close();
 });
 

@@ -3,18 +3,12 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import request from "supertest";
 import { createBackupRig, type BackupRig } from "../support/backup-rig.ts";
-import { createFacadeRig, type FacadeRig, type FacadeRigOptions } from "../support/facade-rig.ts";
+import { openFacades, type FacadeRig } from "../support/facade-rig.ts";
 
 let rig: BackupRig;
 let facade: FacadeRig;
 let organizationId: string;
-const opened: FacadeRig[] = [];
-
-async function open(options: FacadeRigOptions = {}): Promise<FacadeRig> {
-  const made = await createFacadeRig(rig, options);
-  opened.push(made);
-  return made;
-}
+const { open, close } = openFacades(() => rig);
 
 beforeAll(async () => {
   rig = await createBackupRig();
@@ -22,7 +16,7 @@ beforeAll(async () => {
   facade = await open();
 });
 afterAll(async () => {
-  for (const each of opened) await each.close();
+  await close();
   await rig?.close();
 });
 

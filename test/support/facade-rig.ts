@@ -116,3 +116,17 @@ export async function createFacadeRig(rig: BackupRig, options: FacadeRigOptions 
     },
   };
 }
+
+/** For tests that need several facades over one rig: each that is opened is closed in the end. */
+export function openFacades(rig: () => BackupRig) {
+  const opened: FacadeRig[] = [];
+  const open = async (options: FacadeRigOptions = {}): Promise<FacadeRig> => {
+    const made = await createFacadeRig(rig(), options);
+    opened.push(made);
+    return made;
+  };
+  const close = async (): Promise<void> => {
+    for (const each of opened) await each.close();
+  };
+  return { open, close };
+}
